@@ -1,0 +1,3 @@
+"""FedCRM: organisations train one predictive model together without pooling their records."""
+
+__version__ = "0.1.0"
