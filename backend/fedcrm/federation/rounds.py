@@ -140,15 +140,11 @@ class SecureRounds:
         manifest = coordinator.manifest(accepts)
         uploads = self._ask(Kind.ATTEMPT, dict.fromkeys(coordinator.contributors, manifest), steps, "uploads")
         request_bytes = coordinator.request_decryption(uploads)
-        partials = self._ask(
-            Kind.ATTEMPT, dict.fromkeys(coordinator.contributors, request_bytes), steps, "decryption"
-        )
+        partials = self._ask(Kind.ATTEMPT, dict.fromkeys(coordinator.contributors, request_bytes), steps, "decryption")
         opened = coordinator.finish(partials)
         for name, why in coordinator.dropped.items():
             self._log.note("dropped", round=request.round, attempt=attempt, participant=name, reason=str(why))
-        return RoundResult(
-            opened.sums, opened.contributors, opened.transcript, tries, steps.seconds, steps.bytes_moved
-        )
+        return RoundResult(opened.sums, opened.contributors, opened.transcript, tries, steps.seconds, steps.bytes_moved)
 
     def _ask(self, kind: Kind, bodies: Mapping[str, bytes], steps: _Steps, step: str) -> dict[str, bytes]:
         started = self._clock()
@@ -169,7 +165,9 @@ class SecureRounds:
                 replies[name] = Envelope.unseal(reply, members[name], self._training).body
             except FedCRMError as error:
                 self._log.note("bad reply", participant=name, step=step, reason=str(error))
-        steps.add(step, self._clock() - started, sum(map(len, messages.values())) + sum(map(len, outcome.replies.values())))
+        steps.add(
+            step, self._clock() - started, sum(map(len, messages.values())) + sum(map(len, outcome.replies.values()))
+        )
         return replies
 
 
