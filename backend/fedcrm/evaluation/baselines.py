@@ -90,7 +90,7 @@ class Columns:
 
     @classmethod
     def of(cls, schema: Schema, participants: Sequence[str] = ()) -> Columns:
-        """Columns for tables of this schema. A field whose categories are not public gives none."""
+        """Columns for tables of this schema. A field whose categories are not public is constant."""
         levels = tuple(f.levels if f.kind is Kind.CATEGORICAL else 0 for f in schema.fields)
         starts = tuple(f.low if f.log and f.low is not None else np.nan for f in schema.fields)
         return cls(levels, starts, len(participants))
@@ -112,7 +112,8 @@ class Columns:
 
 
 def _indicators(codes: NDArray[np.float32], levels: int) -> NDArray[np.float32]:
-    return (codes[:, None] == np.arange(levels, dtype=np.float32)).astype(np.float32)
+    one_hot: NDArray[np.float32] = (codes[:, None] == np.arange(levels, dtype=np.float32)).astype(np.float32)
+    return one_hot
 
 
 def _fit(
@@ -120,7 +121,7 @@ def _fit(
 ) -> Stack:
     folds = Folds(label, seed)
     Z = columns.expand(X, owner)
-    trees, from_trees, _ = fit_trees(Z, label, folds, seed)
+    trees, from_trees = fit_trees(Z, label, folds, seed)
     linear, from_linear = fit_ridge(Z, label, columns.logs(), folds)
     margins = np.stack([from_trees, from_linear], axis=1)[folds.held]
     weights, intercept = _stack(margins, label[folds.held])

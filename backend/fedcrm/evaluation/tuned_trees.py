@@ -69,13 +69,12 @@ class _Trial:
 
 def fit_trees(
     Z: NDArray[np.float32], label: NDArray[np.int8], folds: Folds, seed: int, grid: Sequence[Mapping[str, Any]] = GRID
-) -> tuple[TunedTrees, NDArray[np.float64], float]:
+) -> tuple[TunedTrees, NDArray[np.float64]]:
     """Choose, then fit on all rows.
 
     Z: (n, columns), NaN = missing.
 
-    Returns the trees, the out-of-fold margins of the chosen settings (NaN where a row is in no fold), (n,), and
-    their log-loss.
+    Returns the trees and the out-of-fold margins of the chosen settings, NaN where a row is in no fold, (n,).
     """
     best = min((_try(settings, Z, label, folds, seed) for settings in grid), key=lambda trial: trial.loss)
     margins = np.full(len(label), np.nan)
@@ -87,7 +86,7 @@ def fit_trees(
     whole = xgb.QuantileDMatrix(Z, label, max_bin=best.settings["max_bin"], nthread=1)
     settings = {**best.settings, "seed": seed + 1}
     kept.append((0.5, xgb.train(settings, whole, max(1, round(best.rounds * _REFIT)))))
-    return TunedTrees(tuple(kept), best.settings, best.rounds), margins, best.loss
+    return TunedTrees(tuple(kept), best.settings, best.rounds), margins
 
 
 def _try(
