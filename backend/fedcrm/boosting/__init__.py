@@ -1,5 +1,6 @@
 """The learner: boosted tables over fields and pairs, their export to XGBoost, and the model at home."""
 
+from fedcrm.boosting.export import to_booster
 from fedcrm.boosting.learner import BoostedTrees
 from fedcrm.boosting.model import FederatedModel, Term
 from fedcrm.boosting.quantise import HESSIAN_SCALE, QUANTISED_SENSITIVITY, SCALE
@@ -15,4 +16,5 @@ __all__ = [
     "HistogramRespondent",
     "Settings",
     "Term",
+    "to_booster",
 ]

@@ -7,6 +7,7 @@ cache, so the cost is linear in rows. A record's integer gradient and Hessian tr
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numba
@@ -182,4 +183,4 @@ def histogram(
     # Unpack: the Hessian is never negative and stays below 2^32, so the low word is its own.
     h = flat & 0xFFFFFFFF
     g = (flat - h) >> 32
-    return [np.stack([g[a:b], h[a:b]]) for a, b in zip(places[:-1], places[1:], strict=True)]
+    return [np.stack([g[a:b], h[a:b]]) for a, b in itertools.pairwise(places)]
