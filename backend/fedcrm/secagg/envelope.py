@@ -19,7 +19,7 @@ from fedcrm.secagg.identity import Identity, PublicIdentity
 from fedcrm.secagg.messages import KINDS, Blob, Message
 from fedcrm.secagg.terms import AttemptId
 
-__all__ = ["Envelope", "claimed_sender", "open_envelope", "open_head", "seal_envelope"]
+__all__ = ["Envelope", "claimed_sender", "head_of", "open_envelope", "open_head", "seal_envelope"]
 
 _MAGIC = b"FedCRM secagg 1\0"
 _SIGNATURE_BYTES, _DIGEST_BYTES, _PARAMETERS_BYTES = 64, 32, 8
@@ -94,6 +94,11 @@ def open_head(head: bytes, sender: PublicIdentity, parameters: bytes, attempt: A
     """The same for a signed head that travels alone: its message's blobs are digests without data."""
     digests = _Head.read(head, sender.name).digests
     return _checked(head, tuple(Blob(digest, None) for digest in digests), sender, parameters, attempt)
+
+
+def head_of(data: bytes, culprit: str) -> bytes:
+    """The head of a message, unchecked. Raises MalformedMessage where the bytes end before it does."""
+    return Reader(data, culprit=culprit).sized()
 
 
 def claimed_sender(head: bytes) -> str:

@@ -29,7 +29,7 @@ from fedcrm.errors import (
     UnexpectedMessage,
 )
 from fedcrm.secagg.bfv import Bfv, bfv_for
-from fedcrm.secagg.envelope import Envelope, claimed_sender, open_envelope, open_head, seal_envelope
+from fedcrm.secagg.envelope import Envelope, claimed_sender, head_of, open_envelope, open_head, seal_envelope
 from fedcrm.secagg.fusion import answer
 from fedcrm.secagg.identity import Identity, Roster, agree
 from fedcrm.secagg.journal import AnswerJournal, Step
@@ -142,12 +142,12 @@ class ParticipantAttempt:
     def handle(self, message: bytes) -> bytes | None:
         """Answer one message of the coordinator; None for MANIFEST, whose answer is `upload`.
 
-        The same bytes again get the same answer, whenever. After any refusal the phase is as it was.
+        The same signed message again gets the same answer, whenever. After any refusal the phase is as it was.
         Raises PeerError's leaves, TooFewParticipants, AlreadyAnswered, and what AttemptTerms refuses.
         """
-        fingerprint = hashlib.sha256(message).digest()
-        if fingerprint in self._replies:
-            return self._replies[fingerprint]
+        seen = hashlib.sha256(head_of(message, self._roster.coordinator.name)).digest()
+        if seen in self._replies:
+            return self._replies[seen]
         attempt = None if self._terms is None else self._terms.id
         envelope = open_envelope(message, self._roster.coordinator, self._parameters.digest, attempt)
         kind, coordinator = type(envelope.message), self._roster.coordinator.name
@@ -159,8 +159,8 @@ class ParticipantAttempt:
         reply = self._answer(envelope)
         self._digests[kind] = envelope.digest
         self._phase = after
-        self._replies[fingerprint] = None if reply is None else reply.to_bytes()
-        return self._replies[fingerprint]
+        self._replies[envelope.digest] = None if reply is None else reply.to_bytes()
+        return self._replies[envelope.digest]
 
     def upload(self, values: NDArray[np.int64]) -> bytes:
         """Pack, mask, encrypt and sign the vector: UPLOAD.
