@@ -261,11 +261,11 @@ class ParticipantAttempt:
 
     def _reveal(self, envelope: Envelope, request: RevealRequest) -> Envelope:
         """Step 4. Only now, when everybody's commitment is known, is anything revealed (no rogue key)."""
-        terms, dealt = self._opened(), self._require(self._dealt)
+        dealt = self._require(self._dealt)
         commits: dict[str, Commit] = {}
         for head in request.commits:
             name = claimed_sender(head)
-            commit = open_head(head, self._roster.member(name), self._parameters.digest, terms.id).message
+            commit = self._relayed(head, name, envelope.sender).message
             if not isinstance(commit, Commit) or name in commits:
                 raise MalformedMessage(f"not one commitment of {name}", culprit=envelope.sender)
             if commit.opening != self._digests[Open]:
@@ -363,7 +363,7 @@ class ParticipantAttempt:
         terms_bytes = terms.chunks * self._parameters.polynomial_bytes
         parts = []
         for name, head, blob in zip(self._contributors, request.uploads, request.c1, strict=True):
-            signed = open_head(head, self._roster.member(name), self._parameters.digest, terms.id)
+            signed = self._relayed(head, name, coordinator)
             upload = signed.message
             if not isinstance(upload, Upload) or upload.manifest != self._digests[Manifest]:
                 raise Tampered("not an upload for this manifest", culprit=name)
@@ -397,6 +397,10 @@ class ParticipantAttempt:
                 first, second = self._roster.ordered((me, name))
                 keys[self._roster.point(name)] = pair_key(shared, manifest, first, second)
         return keys
+
+    def _relayed(self, head: bytes, name: str, coordinator: str) -> Envelope:
+        member, attempt = self._roster.member(name), self._opened().id
+        return open_head(head, member, self._parameters.digest, attempt, relayed_by=coordinator)
 
     def _enough(self, present: int) -> None:
         needed = self._opened().k_min
