@@ -103,12 +103,18 @@ class PrivacyError(FedCRMError):
 class BudgetExceeded(PrivacyError):
     """A charge would pass the limit. Nothing was written and no noise was drawn.
 
-    would_be, limit: in the unit named by `unit` ("epsilon", "mu^2", "delta").
+    would_be, limit: in the unit named by `unit` ("epsilon", "pure epsilon", "mu^2", "delta", "samples").
+    scope:           whose limit: the "period"'s, the "training"'s or its "reserve"'s for retries.
     """
 
-    def __init__(self, *, organisation: str, would_be: float, limit: float, unit: str = "epsilon") -> None:
-        super().__init__(f"{organisation}: the charge would bring {unit} to {would_be:.6g}; the limit is {limit:.6g}")
-        self.organisation, self.would_be, self.limit, self.unit = organisation, would_be, limit, unit
+    def __init__(
+        self, *, organisation: str, would_be: float, limit: float, unit: str = "epsilon", scope: str = "period"
+    ) -> None:
+        super().__init__(
+            f"{organisation}: the charge would bring the {scope}'s {unit} to {would_be:.6g}; the limit is {limit:.6g}"
+        )
+        self.organisation, self.would_be, self.limit = organisation, would_be, limit
+        self.unit, self.scope = unit, scope
 
 
 class LedgerCorrupted(PrivacyError):

@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedcrm.boosting.kernels import bin_field
-from fedcrm.boosting.posterior import Kernel, denoise, smooth
-from fedcrm.features import Field, Kind, Schema
+from fedcrm.boosting.posterior import smooth
 
 __all__ = ["Bins", "category_bins", "category_cells", "codes", "number_bins", "number_cells"]
 

@@ -331,9 +331,7 @@ class BoostedTrees:
 
     def _absorb_round(self, query: Query, aggregate: Aggregate) -> None:
         terms, asked, _ = self._plan()
-        evidence = [
-            _evidence(aggregate, where) for where in spans([s.length for s in query.structures])
-        ]
+        evidence = [_evidence(aggregate, where) for where in spans([s.length for s in query.structures])]
         if self._stage is not Stage.CANDIDATES:
             self._adapt([terms[t] for t in asked], evidence)
         step = self._settings.step if self._stage is Stage.CANDIDATES else self._step
