@@ -15,7 +15,7 @@ import numpy as np
 from fedcrm.boosting import BoostedTrees, FederatedModel, Settings
 from fedcrm.errors import TooFewParticipants, TrainingStopped
 from fedcrm.features import Schema
-from fedcrm.federation.checkpoint import Checkpoint, CoordinatorStore
+from fedcrm.federation.checkpoint import Checkpoint, Store
 from fedcrm.federation.messages import Agreement, Invitation, Report, RoundRequest
 from fedcrm.federation.participant import DOMAIN_SHARE
 from fedcrm.federation.rounds import RoundResult, Rounds
@@ -58,7 +58,7 @@ class RoundFacts:
 class Coordinator:
     """One training. `rounds` carries a request out; `store` remembers."""
 
-    def __init__(self, terms: TrainingTerms, store: CoordinatorStore) -> None:
+    def __init__(self, terms: TrainingTerms, store: Store) -> None:
         self.terms, self._store = terms, store
         self.facts: tuple[RoundFacts, ...] = ()
 

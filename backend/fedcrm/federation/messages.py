@@ -93,11 +93,11 @@ class Invitation:
 class Report:
     """Participant -> coordinator: charged statistics and public privacy parameters.
 
-    calibration: JSON of fedcrm.privacy.Calibration. categories: released names by field, most frequent first.
+    calibration: plain values of fedcrm.privacy.Calibration. categories: released names by field, most frequent first.
     epsilon, delta: of this training. mu: GDP parameter of one record over the whole training.
     """
 
-    calibration: str
+    calibration: Mapping[str, Mapping[str, float]]
     categories: Mapping[str, tuple[str, ...]]
     epsilon: float
     delta: float
