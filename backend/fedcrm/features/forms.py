@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 import numpy as np
@@ -24,6 +24,7 @@ __all__ = [
     "day_number",
     "form_of",
     "has_clock",
+    "moment_number",
     "parse_date",
     "parse_number",
     "words_of",
@@ -118,6 +119,12 @@ def day_number(text: str, form: str = "iso") -> float:
     """Days since 1970-01-01, whole; NaN where the text is not such a date."""
     moment = parse_date(text, form)
     return math.nan if moment is None else float(moment.toordinal() - _EPOCH)
+
+
+def moment_number(text: str, form: str = "iso") -> float:
+    """Days since 1970-01-01 with the time of day as a fraction; NaN where the text is not such a date."""
+    moment = parse_date(text, form)
+    return math.nan if moment is None else (moment - datetime(1970, 1, 1)) / timedelta(days=1)
 
 
 def has_clock(form: str, texts: Iterable[str]) -> bool:
