@@ -169,7 +169,10 @@ def standings_of(reports: Mapping[str, Report]) -> dict[str, Standing]:
 
 
 def merge_categories(released: Mapping[str, Mapping[str, tuple[str, ...]]]) -> dict[str, tuple[str, ...]]:
-    """One list of names a field: those most participants released first, then by rank and name; CATEGORY_LIMIT of them."""
+    """One list of names a field, sorted: the CATEGORY_LIMIT that most participants released, then by rank and name.
+
+    Sorted, so that a schema says nothing of counts and two that agree on the names have the same codes.
+    """
     standing: dict[str, dict[str, tuple[int, int]]] = {}
     for fields in released.values():
         for name, categories in fields.items():
@@ -178,7 +181,7 @@ def merge_categories(released: Mapping[str, Mapping[str, tuple[str, ...]]]) -> d
                 votes, best = entry.get(category, (0, rank))
                 entry[category] = (votes + 1, min(best, rank))
     return {
-        name: tuple(sorted(entry, key=lambda c: (-entry[c][0], entry[c][1], c))[:CATEGORY_LIMIT])
+        name: tuple(sorted(sorted(entry, key=lambda c: (-entry[c][0], entry[c][1], c))[:CATEGORY_LIMIT]))
         for name, entry in standing.items()
     }
 
