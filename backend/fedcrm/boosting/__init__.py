@@ -1,6 +1,10 @@
 """The learner: boosted tables over fields and pairs, their export to XGBoost, and the model at home."""
 
+from fedcrm.boosting.export import to_booster
+from fedcrm.boosting.home import Choice, HomeModel, PersonalModel
 from fedcrm.boosting.learner import BoostedTrees
+from fedcrm.boosting.local import Folds, RidgeLogit, TunedTrees, log_loss, make_folds
+from fedcrm.boosting.local_model import LocalModel
 from fedcrm.boosting.model import FederatedModel, Term
 from fedcrm.boosting.quantise import HESSIAN_SCALE, QUANTISED_SENSITIVITY, SCALE
 from fedcrm.boosting.respondent import HistogramRespondent
@@ -11,8 +15,18 @@ __all__ = [
     "QUANTISED_SENSITIVITY",
     "SCALE",
     "BoostedTrees",
+    "Choice",
     "FederatedModel",
+    "Folds",
     "HistogramRespondent",
+    "HomeModel",
+    "LocalModel",
+    "PersonalModel",
+    "RidgeLogit",
     "Settings",
     "Term",
+    "TunedTrees",
+    "log_loss",
+    "make_folds",
+    "to_booster",
 ]

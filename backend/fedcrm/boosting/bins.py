@@ -101,7 +101,7 @@ def number_bins(
     current, held = 0, 0.0
     for cell, m in enumerate(mass):
         # A new bin begins where this cell would push the present one further beyond its size than it now lacks.
-        if held > 0 and held + m / 2 > least:
+        if held > 0 and held + m / 2 > least and current < bins - 1:
             current, held = current + 1, 0.0
         members[cell] = current
         held += float(m)

@@ -64,7 +64,7 @@ def product_kernel(axes: Sequence[tuple[int, bool, bool]], length: float) -> NDA
         plain = cells - 1 if missing else cells
         if ordered:
             axis[:plain, :plain] = _rbf(plain, length)
-        K = np.kron(K, axis)
+        K = np.asarray(np.kron(K, axis), dtype=np.float64)
     return K + _JITTER * np.eye(len(K))
 
 

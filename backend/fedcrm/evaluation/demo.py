@@ -14,23 +14,22 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
-import numpy as np
+from fedcrm.evaluation.baselines import fit_central
+from fedcrm.evaluation.metrics import auc, mean_over_participants, spearman, spearman_attainable
+from fedcrm.evaluation.report import render_model_card, render_report
+from fedcrm.evaluation.telco import telco_demo
 
 from fedcrm.boosting import FederatedModel, HomeModel, Settings, to_booster
 from fedcrm.errors import SettingsError, StorageError
-from fedcrm.evaluation.baselines import fit_central
 from fedcrm.evaluation.effects import field_effects, pair_names
-from fedcrm.evaluation.metrics import auc, mean_over_participants, spearman, spearman_attainable
-from fedcrm.evaluation.report import render_model_card, render_report
 from fedcrm.evaluation.results import Charges, DemoResults, OrganisationResult, RoundResultRow
-from fedcrm.evaluation.telco import telco_demo
 from fedcrm.features import DataSet, Part, Schema, Split, blocks_of, load_data_set, propose_schema, split
 from fedcrm.federation import (
     Adoption,
@@ -300,7 +299,9 @@ def _at_home(
     show.begin("at home", len(nodes) + 1)
     done = 0
     with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
-        pooled = pool.submit(_central, options.out / "comparison" / "central.json", model.schema, data, parts, options.seed)
+        pooled = pool.submit(
+            _central, options.out / "comparison" / "central.json", model.schema, data, parts, options.seed
+        )
         # The largest first: the last one to finish decides how long it takes.
         largest = sorted(nodes, key=lambda name: -len(records[name].training))
         waiting = {
@@ -488,5 +489,3 @@ class _Clock:
             yield
         finally:
             self.seconds[step] = time.monotonic() - began
-
-

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from fedcrm.boosting import FederatedModel
@@ -49,5 +51,5 @@ def _labels(model: FederatedModel, index: int, field: Field) -> tuple[str, ...]:
     cuts = [f"{cut:.6g}" for cut in bins.cuts]
     if not cuts:
         return ("any", "missing")
-    between = [f"{low} to {high}" for low, high in zip(cuts, cuts[1:], strict=False)]
+    between = [f"{low} to {high}" for low, high in pairwise(cuts)]
     return (f"below {cuts[0]}", *between, f"{cuts[-1]} and more", "missing")

@@ -1,6 +1,5 @@
 """Rounds between organisations: who says what to whom, what is charged, what is kept, what is refused."""
 
-from fedcrm.federation.adoption import Adoption, adopt, adoption_of
 from fedcrm.federation.books import Books, NodeBooks, SimulatedBooks
 from fedcrm.federation.channel import Channel, Outcome
 from fedcrm.federation.checkpoint import Checkpoint, CoordinatorStore
@@ -15,7 +14,6 @@ from fedcrm.federation.transport.local import LocalChannel
 from fedcrm.federation.weighting import Quality, Standing, WeightSettings
 
 __all__ = [
-    "Adoption",
     "Agreement",
     "Books",
     "Channel",
@@ -44,8 +42,6 @@ __all__ = [
     "TrainingTerms",
     "Verdict",
     "WeightSettings",
-    "adopt",
-    "adoption_of",
     "directory_name",
     "judge",
     "organisation_name",

@@ -21,7 +21,6 @@ from fedcrm.federation.participant import DOMAIN_SHARE
 from fedcrm.federation.rounds import RoundResult, Rounds
 from fedcrm.federation.weighting import UNIT, Standing, WeightSettings, integer_weights, quality_multipliers
 from fedcrm.learning import Aggregate, Query
-from fedcrm.privacy import Calibration
 
 __all__ = ["Coordinator", "RoundFacts", "TrainingTerms", "merge_categories", "public_magnitude"]
 
@@ -165,7 +164,7 @@ class Coordinator:
 
 def standings_of(reports: Mapping[str, Report]) -> dict[str, Standing]:
     """What the reports say of each participant."""
-    return {name: Standing(Calibration.from_json(r.calibration), r.mu) for name, r in reports.items()}
+    return {name: Standing(r.calibration, r.mu) for name, r in reports.items()}
 
 
 def merge_categories(released: Mapping[str, Mapping[str, tuple[str, ...]]]) -> dict[str, tuple[str, ...]]:

@@ -149,7 +149,7 @@ class Participant:
             random_bytes=self._random_bytes,
         )
         return Report(
-            calibration=calibration.to_json(),
+            calibration=calibration,
             categories=self._name_categories(schema, budget),
             epsilon=budget.epsilon,
             delta=budget.delta,
@@ -188,7 +188,7 @@ class Participant:
             schema,
             table.X,
             table.y,
-            local_intercept(Calibration.from_json(report.calibration), agreement.base_rate),
+            local_intercept(report.calibration, agreement.base_rate),
             blocks_of(schema, self._records.data, self.name),
         )
 
@@ -215,7 +215,9 @@ class Participant:
         try:
             exact = respondent.answer(request.query)
         except ValueError as error:
-            raise MalformedMessage(f"a query that cannot be answered: {error}", culprit=self._coordinator.name) from error
+            raise MalformedMessage(
+                f"a query that cannot be answered: {error}", culprit=self._coordinator.name
+            ) from error
         return weight * self._books.release(self._training, request.round, key, event, draw)
 
     def _open(self, message: bytes) -> bytes:
@@ -305,5 +307,3 @@ def _round_number(body: bytes) -> int:
         return int(body)
     except ValueError as error:
         raise MalformedMessage("not a round number") from error
-
-

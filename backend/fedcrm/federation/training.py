@@ -66,9 +66,7 @@ def train(
     return Trained(model, agreement, standing, coordinator.facts)
 
 
-def _reports(
-    coordinator: Coordinator, post: _Post, store: Store, roster: Roster
-) -> dict[str, Report]:
+def _reports(coordinator: Coordinator, post: _Post, store: Store, roster: Roster) -> dict[str, Report]:
     """Ask everybody; keep each first answer, so that a restart goes on with the same figures."""
     body = coordinator.invitation(roster.to_bytes()).to_bytes()
     reports: dict[str, Report] = {}
@@ -90,7 +88,13 @@ class _Post:
     """Signed envelopes to many participants and their verified replies."""
 
     def __init__(
-        self, identity: Identity, roster: Roster, channel: Channel, store: Store, training: str, timeout: float
+        self,
+        identity: Identity,
+        roster: Roster,
+        channel: Channel,
+        store: Store,
+        training: str,
+        timeout: float,
     ) -> None:
         self._identity, self._channel, self._store = identity, channel, store
         self._training, self._timeout = training, timeout

@@ -152,11 +152,17 @@ def head(connection: sa.Connection) -> Head:
 def entries_after(connection: sa.Connection, known: Head | None) -> Iterator[Entry]:
     """Entries after a known head (None: from the beginning), each checked, and at the end the anchored head too.
 
-    Raises LedgerCorrupted at the first entry that is changed, missing or out of order.
+    Raises LedgerCorrupted at the first entry that is changed, missing or out of order; the known one included.
     """
     last = known or Head(0, _GENESIS)
     anchored = head(connection)
-    rows = connection.execute(_ENTRY.select().where(_ENTRY.c.sequence > last.sequence).order_by(_ENTRY.c.sequence))
+    rows = iter(
+        connection.execute(_ENTRY.select().where(_ENTRY.c.sequence >= last.sequence).order_by(_ENTRY.c.sequence)).all()
+    )
+    if known is not None:
+        row = next(rows, None)
+        if row is None or (row.sequence, row.hash) != (known.sequence, known.hash):
+            raise LedgerCorrupted(sequence=known.sequence, reason="missing, or changed after it was read")
     for row in rows:
         expected = last.sequence + 1
         if row.sequence != expected:

@@ -108,11 +108,12 @@ class Ledger:
                 raise SettingsError(f"a ledger's {name} cannot be empty")
         body = {"format": 1, "organisation": organisation, "unit": unit, "period": period, "budget": budget.to_json()}
         database = Database.open(url_or_path, create=True)
-        with database.writing() as connection:
-            chain.create_chain(
-                connection, database, kind="ledger", body=_canonical(body), recorded_at=clock().isoformat()
-            )
-        return cls(database, clock=clock)
+        with _closed_on_error(database):
+            with database.writing() as connection:
+                chain.create_chain(
+                    connection, database, kind="ledger", body=_canonical(body), recorded_at=clock().isoformat()
+                )
+            return cls(database, clock=clock)
 
     @classmethod
     def open(cls, url_or_path: str | Path, *, clock: Callable[[], datetime] = utc_now) -> Ledger:
@@ -121,7 +122,9 @@ class Ledger:
         Raises SettingsError where there is none, LedgerCorrupted where its chain does not hold, StorageError where
         the database refuses.
         """
-        return cls(Database.open(url_or_path), clock=clock)
+        database = Database.open(url_or_path)
+        with _closed_on_error(database):
+            return cls(database, clock=clock)
 
     # --- what it is ------------------------------------------------------------------------------
 
@@ -176,8 +179,13 @@ class Ledger:
         """Fix a training's limits; opening it again with the same ones changes nothing.
 
         Raises BudgetExceeded where what is left of the period could not pay for all of it (a training that cannot be
-        finished is not begun), SettingsError where it was opened with other limits.
+        finished is not begun), SettingsError where it was opened with other limits, MechanismError where the limits
+        are more than the epsilon beside them.
         """
+        if not training.strip():
+            raise SettingsError("a training's name cannot be empty")
+        if not budget.limits.epsilon(budget.delta) <= budget.epsilon:
+            raise MechanismError(f"the limits of training {training!r} are more than epsilon {budget.epsilon:g}")
         with self._appending() as (books, append):
             known = books.trainings.get(training)
             if known is not None:
@@ -315,6 +323,15 @@ class Ledger:
         if account is None:
             raise SettingsError(f"training {training!r} has not been opened")
         return account
+
+
+@contextmanager
+def _closed_on_error(database: Database) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        database.close()
+        raise
 
 
 def _spent(account: Account) -> Spent:

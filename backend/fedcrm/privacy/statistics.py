@@ -22,7 +22,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 
 import numpy as np
-from diffprivlib.mechanisms import Geometric
 from numpy.typing import NDArray
 from scipy.special import log_ndtr
 
@@ -173,6 +172,9 @@ def noisy_counts(
 
     Unbiased: an estimate may be negative.
     """
+    # Here and not above: it loads scikit-learn, and reading a budget should not wait two seconds for that.
+    from diffprivlib.mechanisms import Geometric
+
     mechanism = Geometric(epsilon=epsilon, sensitivity=sensitivity, random_state=_OsRandom(random_bytes))
     decay = math.exp(-epsilon / sensitivity)
     error = math.sqrt(2 * decay) / (-math.expm1(-epsilon / sensitivity))

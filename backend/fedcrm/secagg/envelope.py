@@ -13,13 +13,13 @@ import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from fedcrm.errors import MalformedMessage, Replayed, SettingsError, Tampered, UnknownParticipant
+from fedcrm.errors import MalformedMessage, PeerError, Replayed, SettingsError, Tampered, UnknownParticipant
 from fedcrm.secagg.encoding import Reader, Writer
 from fedcrm.secagg.identity import Identity, PublicIdentity
 from fedcrm.secagg.messages import KINDS, Blob, Message
 from fedcrm.secagg.terms import AttemptId
 
-__all__ = ["Envelope", "claimed_sender", "open_envelope", "open_head", "seal_envelope"]
+__all__ = ["Envelope", "claimed_sender", "head_of", "open_envelope", "open_head", "seal_envelope"]
 
 _MAGIC = b"FedCRM secagg 1\0"
 _SIGNATURE_BYTES, _DIGEST_BYTES, _PARAMETERS_BYTES = 64, 32, 8
@@ -90,10 +90,23 @@ def open_envelope(data: bytes, sender: PublicIdentity, parameters: bytes, attemp
     return _checked(head, tuple(blobs), sender, parameters, attempt)
 
 
-def open_head(head: bytes, sender: PublicIdentity, parameters: bytes, attempt: AttemptId) -> Envelope:
-    """The same for a signed head that travels alone: its message's blobs are digests without data."""
-    digests = _Head.read(head, sender.name).digests
-    return _checked(head, tuple(Blob(digest, None) for digest in digests), sender, parameters, attempt)
+def open_head(
+    head: bytes, sender: PublicIdentity, parameters: bytes, attempt: AttemptId, *, relayed_by: str
+) -> Envelope:
+    """The same for a signed head that travels alone: its message's blobs are digests without data.
+
+    Raises Tampered; the culprit is who relayed it, who should not have passed on what does not hold.
+    """
+    try:
+        digests = _Head.read(head, sender.name).digests
+        return _checked(head, tuple(Blob(digest, None) for digest in digests), sender, parameters, attempt)
+    except PeerError as error:
+        raise Tampered(f"passes on what {sender.name} did not sign for this attempt", culprit=relayed_by) from error
+
+
+def head_of(data: bytes, culprit: str) -> bytes:
+    """The head of a message, unchecked. Raises MalformedMessage where the bytes end before it does."""
+    return Reader(data, culprit=culprit).sized()
 
 
 def claimed_sender(head: bytes) -> str:

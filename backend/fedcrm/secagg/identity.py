@@ -35,6 +35,8 @@ class PublicIdentity:
     name:    1 to 400 bytes of UTF-8.
     signing: Ed25519 public key, 32 bytes.
     sealing: X25519 public key, 32 bytes.
+
+    Raises SettingsError on anything else.
     """
 
     name: str
@@ -43,9 +45,9 @@ class PublicIdentity:
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.name.encode()) <= _NAME_BYTES:
-            raise MalformedMessage(f"a name has 1 to {_NAME_BYTES} bytes")
+            raise SettingsError(f"a name has 1 to {_NAME_BYTES} bytes")
         if len(self.signing) != _KEY_BYTES or len(self.sealing) != _KEY_BYTES:
-            raise MalformedMessage(f"a public key has {_KEY_BYTES} bytes", culprit=self.name)
+            raise SettingsError(f"{self.name}: a public key has {_KEY_BYTES} bytes")
 
     def verify(self, signature: bytes, data: bytes) -> None:
         """Raises BadSignature unless the signature is this identity's over data."""
@@ -62,9 +64,12 @@ class PublicIdentity:
     def from_bytes(cls, data: bytes) -> PublicIdentity:
         """Inverse of to_bytes. Raises MalformedMessage."""
         reader = Reader(data)
-        result = cls(reader.text(), reader.raw(_KEY_BYTES), reader.raw(_KEY_BYTES))
+        name, signing, sealing = reader.text(), reader.raw(_KEY_BYTES), reader.raw(_KEY_BYTES)
         reader.end()
-        return result
+        try:
+            return cls(name, signing, sealing)
+        except SettingsError as error:
+            raise MalformedMessage(str(error)) from error
 
 
 class Identity:
@@ -121,7 +126,10 @@ class Identity:
         signing = Ed25519PrivateKey.from_private_bytes(reader.raw(_KEY_BYTES))
         sealing = X25519PrivateKey.from_private_bytes(reader.raw(_KEY_BYTES))
         reader.end()
-        return cls(name, signing, sealing)
+        try:
+            return cls(name, signing, sealing)
+        except SettingsError as error:
+            raise MalformedMessage(str(error)) from error
 
     def __repr__(self) -> str:
         return f"Identity({self.name!r}, <secret keys>)"

@@ -29,7 +29,7 @@ from fedcrm.errors import (
     UnexpectedMessage,
 )
 from fedcrm.secagg.bfv import Bfv, bfv_for
-from fedcrm.secagg.envelope import Envelope, claimed_sender, open_envelope, open_head, seal_envelope
+from fedcrm.secagg.envelope import Envelope, claimed_sender, head_of, open_envelope, open_head, seal_envelope
 from fedcrm.secagg.fusion import answer
 from fedcrm.secagg.identity import Identity, Roster, agree
 from fedcrm.secagg.journal import AnswerJournal, Step
@@ -142,12 +142,12 @@ class ParticipantAttempt:
     def handle(self, message: bytes) -> bytes | None:
         """Answer one message of the coordinator; None for MANIFEST, whose answer is `upload`.
 
-        The same bytes again get the same answer, whenever. After any refusal the phase is as it was.
+        The same signed message again gets the same answer, whenever. After any refusal the phase is as it was.
         Raises PeerError's leaves, TooFewParticipants, AlreadyAnswered, and what AttemptTerms refuses.
         """
-        fingerprint = hashlib.sha256(message).digest()
-        if fingerprint in self._replies:
-            return self._replies[fingerprint]
+        seen = hashlib.sha256(head_of(message, self._roster.coordinator.name)).digest()
+        if seen in self._replies:
+            return self._replies[seen]
         attempt = None if self._terms is None else self._terms.id
         envelope = open_envelope(message, self._roster.coordinator, self._parameters.digest, attempt)
         kind, coordinator = type(envelope.message), self._roster.coordinator.name
@@ -159,8 +159,8 @@ class ParticipantAttempt:
         reply = self._answer(envelope)
         self._digests[kind] = envelope.digest
         self._phase = after
-        self._replies[fingerprint] = None if reply is None else reply.to_bytes()
-        return self._replies[fingerprint]
+        self._replies[envelope.digest] = None if reply is None else reply.to_bytes()
+        return self._replies[envelope.digest]
 
     def upload(self, values: NDArray[np.int64]) -> bytes:
         """Pack, mask, encrypt and sign the vector: UPLOAD.
@@ -261,11 +261,11 @@ class ParticipantAttempt:
 
     def _reveal(self, envelope: Envelope, request: RevealRequest) -> Envelope:
         """Step 4. Only now, when everybody's commitment is known, is anything revealed (no rogue key)."""
-        terms, dealt = self._opened(), self._require(self._dealt)
+        dealt = self._require(self._dealt)
         commits: dict[str, Commit] = {}
         for head in request.commits:
             name = claimed_sender(head)
-            commit = open_head(head, self._roster.member(name), self._parameters.digest, terms.id).message
+            commit = self._relayed(head, name, envelope.sender).message
             if not isinstance(commit, Commit) or name in commits:
                 raise MalformedMessage(f"not one commitment of {name}", culprit=envelope.sender)
             if commit.opening != self._digests[Open]:
@@ -363,7 +363,7 @@ class ParticipantAttempt:
         terms_bytes = terms.chunks * self._parameters.polynomial_bytes
         parts = []
         for name, head, blob in zip(self._contributors, request.uploads, request.c1, strict=True):
-            signed = open_head(head, self._roster.member(name), self._parameters.digest, terms.id)
+            signed = self._relayed(head, name, coordinator)
             upload = signed.message
             if not isinstance(upload, Upload) or upload.manifest != self._digests[Manifest]:
                 raise Tampered("not an upload for this manifest", culprit=name)
@@ -397,6 +397,10 @@ class ParticipantAttempt:
                 first, second = self._roster.ordered((me, name))
                 keys[self._roster.point(name)] = pair_key(shared, manifest, first, second)
         return keys
+
+    def _relayed(self, head: bytes, name: str, coordinator: str) -> Envelope:
+        member, attempt = self._roster.member(name), self._opened().id
+        return open_head(head, member, self._parameters.digest, attempt, relayed_by=coordinator)
 
     def _enough(self, present: int) -> None:
         needed = self._opened().k_min

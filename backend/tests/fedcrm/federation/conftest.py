@@ -107,7 +107,7 @@ class Federation:
             self.nodes[name] = Node.open(node.directory)
 
 
-QUICK = Settings(main_rounds=2, free_rounds=1, pair_rounds=0, pair_signal=float("inf"))
+QUICK = Settings(main_rounds=2, free_rounds=1, pair_rounds=0, pair_signal=1e18)
 """Two rounds over fields and no pairs: enough for every step of the protocol."""
 
 

@@ -1,0 +1,1 @@
+"""Holding methods against each other: metrics, baselines, the demo's table."""
