@@ -19,8 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fedcrm.boosting import FederatedModel, HomeModel, LocalModel, Settings
-from fedcrm.boosting.home import home_folds
+from fedcrm.boosting import FederatedModel, HomeModel, LocalModel, Settings, home_folds
 from fedcrm.errors import DataSetError
 from fedcrm.evaluation.baselines import fit_central
 from fedcrm.evaluation.metrics import auc, mean_over_participants, spearman, spearman_attainable
@@ -148,12 +147,8 @@ class _Bench:
         margins = {name: model.margin(self._test(name, self.open), name) for name in self.judged}
         self._score(Method.CENTRAL, None, margins, {"rows": "train and validation, pooled"})
 
-    def _federated(
-        self, method: Method, epsilon: float | None, weights: WeightSettings, model: FederatedModel
-    ) -> None:
-        margins = {
-            name: self._as_used_by(name, model).margin(self._test(name, model.schema)) for name in self.judged
-        }
+    def _federated(self, method: Method, epsilon: float | None, weights: WeightSettings, model: FederatedModel) -> None:
+        margins = {name: self._as_used_by(name, model).margin(self._test(name, model.schema)) for name in self.judged}
         self._score(method, epsilon, margins, {"weights": asdict(weights), "terms": len(model.terms)})
 
     def _at_home(self, method: Method, epsilon: float | None, model: FederatedModel) -> None:
@@ -218,7 +213,11 @@ class _Bench:
         return self.own[key]
 
     def _score(
-        self, method: Method, epsilon: float | None, margins: Mapping[str, NDArray[np.float64]], with_: Mapping[str, Any]
+        self,
+        method: Method,
+        epsilon: float | None,
+        margins: Mapping[str, NDArray[np.float64]],
+        with_: Mapping[str, Any],
     ) -> None:
         labels = {name: self.data.label[self.split.rows(name, Part.TEST)] for name in self.judged}
         areas = {name: auc(labels[name], margins[name]) for name in self.judged}

@@ -113,9 +113,7 @@ def train_private(
         )
     roster = Roster(coordinator.public, tuple(identity.public for identity in identities.values()))
     store = MemoryStore()
-    terms = TrainingTerms(
-        _TRAINING, federation.data.description.task, federation.schema, federation.learner, weights
-    )
+    terms = TrainingTerms(_TRAINING, federation.data.description.task, federation.schema, federation.learner, weights)
     chair = Coordinator(terms, store)
     if encrypted:
         channel = LocalChannel(participants)

@@ -32,7 +32,9 @@ def home_schema(agreed: Schema, data: DataSet, rows: NDArray[np.int64]) -> Schem
                 further[field.name] = (*field.categories, *seen)
     rangeless = dataclasses.replace(
         agreed,
-        fields=tuple(dataclasses.replace(f, low=None, high=None) if f.kind is Kind.NUMERIC else f for f in agreed.fields),
+        fields=tuple(
+            dataclasses.replace(f, low=None, high=None) if f.kind is Kind.NUMERIC else f for f in agreed.fields
+        ),
     )
     ranges = observed_ranges(rangeless, data, rows)
     return agreed.with_categories(further, provenance="at home").with_ranges(ranges, provenance="at home")
