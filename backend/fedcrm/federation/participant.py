@@ -62,7 +62,10 @@ class Records:
 class Participant:
     """One organisation's side of one training, over whatever channel.
 
-    coordinator: pinned at enrolment. epsilon: the most this training may spend.
+    coordinator:  pinned at enrolment.
+    epsilon:      the most this training may spend.
+    random_bytes: where privacy noise comes from. key_bytes: where keys and masks come from, a source of its own
+        so that a simulation can repeat the noise with and without encryption.
     """
 
     def __init__(
@@ -76,10 +79,11 @@ class Participant:
         training: str,
         epsilon: float,
         random_bytes: Callable[[int], bytes] = os.urandom,
+        key_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self._identity, self._coordinator, self._records = identity, coordinator, records
         self._books, self._journal, self._training, self._epsilon = books, attempts, training, epsilon
-        self._random_bytes = random_bytes
+        self._random_bytes, self._key_bytes = random_bytes, key_bytes
         self._roster: Roster | None = None
         self._budget: TrainingBudget | None = None
         self._respondent: Respondent | None = None
@@ -221,7 +225,7 @@ class Participant:
         roster = self._roster
         if roster is None:
             raise UnexpectedMessage("an attempt before an invitation", culprit=self._coordinator.name)
-        attempt = ParticipantAttempt(self._identity, roster, self._journal, random_bytes=self._random_bytes)
+        attempt = ParticipantAttempt(self._identity, roster, self._journal, random_bytes=self._key_bytes)
         reply = attempt.handle(message)
         terms = attempt.terms
         if reply is None or terms is None:
