@@ -10,7 +10,7 @@ Rows handed in are for training, train and validation parts together; test rows 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,11 +82,13 @@ class Columns:
     levels: by field, 0 for a numeric one.
     starts: by field, where the logarithm of a field that spreads by factor starts; NaN for none.
     owners: participants that get an indicator each.
+    kept:   positions of the columns that are used; None: all.
     """
 
     levels: tuple[int, ...]
     starts: tuple[float, ...]
     owners: int = 0
+    kept: NDArray[np.int64] | None = None
 
     @classmethod
     def of(cls, schema: Schema, participants: Sequence[str] = ()) -> Columns:
@@ -102,13 +104,26 @@ class Columns:
         ]
         if owner is not None:
             parts.append(_indicators(owner.astype(np.float32), self.owners))
-        return np.ascontiguousarray(np.hstack(parts), dtype=np.float32)
+        Z = np.hstack(parts)
+        return np.ascontiguousarray(Z if self.kept is None else Z[:, self.kept], dtype=np.float32)
+
+    def without_constants(self, X: NDArray[np.float32], owner: NDArray[np.int64] | None = None) -> Columns:
+        """These columns without those that say nothing about the given rows; at least one is kept.
+
+        Trees that see some columns only would waste most looks on a long list of categories nobody here has.
+        """
+        Z = self.expand(X, owner)
+        with np.errstate(invalid="ignore"):
+            says = (Z[:1] != Z).any(axis=0) & ~np.isnan(Z).all(axis=0)
+        kept = np.flatnonzero(says) if says.any() else np.zeros(1, dtype=np.int64)
+        return replace(self, kept=kept)
 
     def logs(self) -> NDArray[np.float64]:
         """Per column of `expand`: where its logarithm starts, NaN for none."""
         fields = zip(self.levels, self.starts, strict=True)
         per_field = [np.full(levels, np.nan) if levels else np.array([start]) for levels, start in fields]
-        return np.concatenate([*per_field, np.full(self.owners, np.nan)])
+        starts = np.concatenate([*per_field, np.full(self.owners, np.nan)])
+        return starts if self.kept is None else starts[self.kept]
 
 
 def _indicators(codes: NDArray[np.float32], levels: int) -> NDArray[np.float32]:
@@ -120,6 +135,7 @@ def _fit(
     columns: Columns, X: NDArray[np.float32], owner: NDArray[np.int64] | None, label: NDArray[np.int8], seed: int
 ) -> Stack:
     folds = Folds(label, seed)
+    columns = columns.without_constants(X, owner)
     Z = columns.expand(X, owner)
     trees, from_trees = fit_trees(Z, label, folds, seed)
     linear, from_linear = fit_ridge(Z, label, columns.logs(), folds)

@@ -41,6 +41,15 @@ def test_categories_become_columns_and_missing_ones_none_of_them():
     assert len(Columns.of(SCHEMA, ("p", "q")).logs()) == Z.shape[1]
 
 
+def test_columns_that_say_nothing_about_the_rows_are_left_out():
+    X = np.array([[7, np.nan, 1], [7, np.nan, 3], [np.nan, np.nan, 1]], dtype=np.float32)
+    columns = Columns.of(SCHEMA).without_constants(X)
+    assert columns.kept.tolist() == [0, 3, 5]  # a with and without value; the second category and "other"
+    assert columns.expand(X).shape == (3, 3)
+    assert np.array_equal(columns.logs(), [0, np.nan, np.nan], equal_nan=True)
+    assert Columns.of(SCHEMA).without_constants(X[:1]).expand(X).shape == (3, 1)
+
+
 def test_the_strong_local_model_is_at_least_as_good_as_either_of_its_parts(local):
     test = draw(6_000, 2)
     Z = local.columns.expand(test.X)

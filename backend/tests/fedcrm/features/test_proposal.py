@@ -180,3 +180,11 @@ def test_observed_values_serve_methods_without_privacy(quiet):
     assert observed_categories(schema, data, rows) == {"stage": ("b", "a")}
     assert observed_categories(schema, data, rows, at_least=30) == {"stage": ("b",)}
     assert observed_ranges(schema, data, rows) == {"size": (0, 99), "flat": (2.5, 3.5)}
+
+
+def test_a_declared_date_column_may_hold_odd_values(quiet):
+    days = ["soon" if i % 3 == 0 else f"{1 + i % 28}.03.2025" for i in range(ROWS)]
+    data = data_of({"day": days}, dates=["day"])
+    schema = propose_schema(data)
+    assert schema.fields[0].argument == "%d.%m.%Y"
+    assert np.isnan(schema.encode(data).X[:, 0]).sum() == ROWS // 3
