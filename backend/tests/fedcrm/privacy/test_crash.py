@@ -139,10 +139,7 @@ def test_a_ledger_killed_while_it_is_created_is_either_there_or_not(place):
 
 @pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 def test_processes_that_create_at_once_make_one_ledger(place):
-    workers = [
-        start(CREATOR, place)
-        for _ in range(4)
-    ]
+    workers = [start(CREATOR, place) for _ in range(4)]
     for worker in workers:
         assert worker.stdout is not None
         worker.stdout.readline()
