@@ -1,0 +1,100 @@
+"""The learner's recipe: every number in one place, each with its reason.
+
+Reasons cite the measurements they rest on: [A] the study of noise, pairs and rounds on simulated
+federations, [B] the study of small budgets. `Recipe.of` picks what depends on the signal.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+__all__ = ["Recipe", "Settings"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every tunable number of the learner; the defaults are the product."""
+
+    # --- binning -------------------------------------------------------------------------------------------
+    cells: int = 128  # equal-width cells a number's range is counted in; twice as many cost noise, not privacy
+    bins: int = 16  # bins of a number at low signal: [A] 64 were no better under noise
+    bins_high: int = 32  # the same where noise is small against counts
+    most_levels: int = 64  # bins of a category; rarer levels share one
+    counted_levels: int = 24  # categories with more levels than this are counted first, to merge the rare ones
+    range_share: float = 0.01  # of the training, for ranges nobody declared
+    cell_share: float = 0.01  # of the training, for cell counts; [A] .01 to .03 made no difference at epsilon >= 1
+
+    # --- rounds --------------------------------------------------------------------------------------------
+    main_rounds: int = 10  # before pairs; [A] more rounds only split the budget further
+    pair_rounds: int = 8  # with pairs
+    free_rounds: int = 4  # first rounds, in which every structure gets the same share
+    step: float = 0.3  # first step towards the posterior mean; fields overlap, so a full step overshoots
+    step_least: float = 0.05
+    step_most: float = 0.8
+    memory: float = 0.85  # discount of older targets: with noise an average of rounds beats the last one
+    importance_power: float = 0.5  # a structure's share goes with evidence ** this
+    importance_least: float = 0.002  # structures below this fraction of the budget rest for a round
+
+    # --- pairs ---------------------------------------------------------------------------------------------
+    pair_signal: float = 2000.0  # [B] below it the pair stage costs more than it brings
+    high_signal: float = 8000.0  # from here on a wider search and finer bins pay
+    pair_fields: int = 10  # best fields whose pairs are tried
+    pair_fields_high: int = 16  # [A] +2 to +5 points where the signal carries it
+    pairs: int = 12  # kept
+    pairs_high: int = 25
+    pair_bins: int = 5  # coarse bins a numeric side
+    pair_levels: int = 8  # coarse bins a category's side
+    pair_share: float = 0.6  # of what is left after binning, for detection and the rounds with pairs
+    detection_share: float = 0.35  # of that, for the one round that tries all candidates
+    pair_gain: float = 0.5  # evidence, nats, that a pair needs to be kept
+
+    @classmethod
+    def fast(cls) -> Settings:
+        """Fewer rounds and pairs, for a quick look."""
+        return cls(
+            main_rounds=6, pair_rounds=4, free_rounds=2, pair_fields=8, pair_fields_high=8, pairs=8, pairs_high=8
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What the signal decides.
+
+    share: most that all structures' shares over the training may add up to.
+    """
+
+    share: float
+    bins: int
+    main_rounds: int
+    pair_rounds: int
+    pair_fields: int
+    pair_bins: int
+    pairs: int
+    pair_share: float
+    memory: float
+
+    @property
+    def rounds(self) -> int:
+        """Gradient rounds in all, the one that tries pairs included."""
+        return self.main_rounds + (1 + self.pair_rounds if self.pair_rounds else 0)
+
+    @classmethod
+    def of(cls, settings: Settings, signal: float, rows: float, share: float) -> Recipe:
+        """The recipe at S = sqrt(sum (n_i mu_i)^2), math.inf without noise, and this many rows."""
+        s = settings
+        # Without noise the rows alone limit what can be told apart.
+        strength = min(signal, rows)
+        high = strength >= s.high_signal
+        paired = signal >= s.pair_signal
+        return cls(
+            share=share,
+            bins=s.bins_high if high else s.bins,
+            main_rounds=s.main_rounds,
+            pair_rounds=s.pair_rounds if paired else 0,
+            pair_fields=s.pair_fields_high if high else s.pair_fields,
+            pair_bins=s.pair_bins,
+            pairs=s.pairs_high if high else s.pairs,
+            pair_share=s.pair_share if paired else 0.0,
+            memory=0.0 if math.isinf(signal) else s.memory,
+        )
