@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from fedcrm.cli.budget import budget
 from fedcrm.cli.evaluate import evaluate
 from fedcrm.errors import FedCRMError
 
@@ -20,6 +21,7 @@ def fedcrm() -> None:
 
 
 app.command()(evaluate)
+app.add_typer(budget, name="budget")
 
 
 def main() -> None:
@@ -27,5 +29,12 @@ def main() -> None:
     try:
         app()
     except FedCRMError as error:
-        sys.stderr.write(f"fedcrm: {error}\n")
-        sys.exit(error.exit_status)
+        _refuse(str(error), error.exit_status)
+    except OSError as error:  # a full or read-only disk where nobody had a better word for it
+        where = f"{error.filename}: " if error.filename else ""
+        _refuse(f"{where}{error.strerror or error}", 1)
+
+
+def _refuse(reason: str, status: int) -> None:
+    sys.stderr.write(f"fedcrm: {' '.join(reason.split())}\n")
+    sys.exit(status)
