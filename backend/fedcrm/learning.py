@@ -45,6 +45,8 @@ class Query:
     sensitivity: most that one record changes one structure, L2 norm over its integers.
     magnitude:   most that one record changes one coordinate.
     body:        the learner's own, canonical bytes; nobody else reads them.
+    places:      over how many places of a structure records spread, for weighing noise against sampling;
+                 None where the answer is a plain count that weighs everybody alike.
     """
 
     purpose: str
@@ -52,6 +54,7 @@ class Query:
     sensitivity: float
     magnitude: int
     body: bytes
+    places: float | None = None
 
     @property
     def length(self) -> int:
@@ -83,6 +86,7 @@ class Query:
                 "sensitivity": self.sensitivity,
                 "magnitude": self.magnitude,
                 "body": b64encode(self.body).decode(),
+                "places": self.places,
             },
             sort_keys=True,
             separators=(",", ":"),
@@ -99,7 +103,8 @@ class Query:
         if any(s.length < 1 or not s.share > 0 for s in structures) or not raw["sensitivity"] > 0:
             raise ValueError("a query's lengths, shares and sensitivity are positive")
         body = b64decode(raw["body"], validate=True)
-        return cls(str(raw["purpose"]), structures, float(raw["sensitivity"]), int(raw["magnitude"]), body)
+        places = None if raw["places"] is None else float(raw["places"])
+        return cls(str(raw["purpose"]), structures, float(raw["sensitivity"]), int(raw["magnitude"]), body, places)
 
     def digest(self) -> bytes:
         """SHA-256 of the canonical bytes."""
@@ -144,4 +149,8 @@ class Respondent(Protocol):
     blocks: frozenset[str]
 
     def answer(self, query: Query) -> NDArray[np.int64]:
-        """The participant's vector for this query, (query.length,); zeros where it lacks the block."""
+        """The participant's vector for this query, (query.length,); zeros where it lacks the block.
+
+        The query comes from a coordinator that may be hostile. Raises ValueError unless its structures are
+        exactly those of its body and its sensitivity and magnitude are at least what the answer has.
+        """

@@ -1,7 +1,7 @@
 """The learner: boosted tables over fields and pairs, their export to XGBoost, and the model at home."""
 
 from fedcrm.boosting.export import to_booster
-from fedcrm.boosting.home import Choice, HomeModel, PersonalModel
+from fedcrm.boosting.home import Choice, HomeModel, PersonalModel, home_folds
 from fedcrm.boosting.learner import BoostedTrees
 from fedcrm.boosting.local import Folds, RidgeLogit, TunedTrees, log_loss, make_folds
 from fedcrm.boosting.local_model import LocalModel
@@ -26,6 +26,7 @@ __all__ = [
     "Settings",
     "Term",
     "TunedTrees",
+    "home_folds",
     "log_loss",
     "make_folds",
     "to_booster",

@@ -27,7 +27,7 @@ from fedcrm.boosting.model import FederatedModel
 from fedcrm.boosting.stack import Stack
 from fedcrm.errors import StorageError
 
-__all__ = ["Choice", "HomeModel", "PersonalModel"]
+__all__ = ["Choice", "HomeModel", "PersonalModel", "home_folds"]
 
 PARTS = ("A", "R", "Lx", "Ll")
 PRIOR = (0.5, 0.5, 0.0, 0.0)
@@ -104,13 +104,14 @@ class HomeModel:
 
         federated:    as this participant uses it (`FederatedModel.restricted` to its blocks).
         X_validation: rows that federated training has not seen; they alone decide weights and choice.
-        local:        a LocalModel already fitted on train rows followed by validation rows, same seed and groups.
+        local:        a LocalModel already fitted on train rows followed by validation rows, with
+            `home_folds`; on other folds its margins would be out of fold on too few of the rows that count.
         groups:       rows never parted by a fold, train rows first.
         Raises ValueError with fewer than two rows of either class.
         """
         X = np.concatenate([X_train, X_validation])
         y = np.concatenate([y_train, y_validation]).astype(np.float64)
-        folds = _folds(y, len(y_train), seed, groups)
+        folds = home_folds(y, len(y_train), seed, groups)
         if local is None:
             local = LocalModel.fit(X, y, seed, federated.schema, groups, folds)
         if local.oof.shape != y.shape:
@@ -178,7 +179,7 @@ class HomeModel:
         return cls(PersonalModel(adjusted, residual, local, stack, nothing), local, chosen)
 
 
-def _folds(y: NDArray[np.float64], trained: int, seed: int, groups: NDArray[Any] | None) -> Folds:
+def home_folds(y: NDArray[np.float64], trained: int, seed: int, groups: NDArray[Any] | None) -> Folds:
     """The usual folds; where rows are many, the rows federated training has not seen are the hold-out."""
     fresh = np.arange(len(y)) >= trained
     if len(y) < HOLD_OUT or min(int(y[fresh].sum()), int((1 - y[fresh]).sum())) < ENOUGH:

@@ -327,7 +327,8 @@ class BoostedTrees:
         body = HistogramQuestion(
             self._all_bins(), tuple(e.grid for e in terms), tuple(e.table for e in terms), tuple(asked)
         ).to_bytes()
-        return Query(self._stage.value, structures, QUANTISED_SENSITIVITY, SCALE, body)
+        places = float(np.mean([terms[t].grid.cells for t in asked]))
+        return Query(self._stage.value, structures, QUANTISED_SENSITIVITY, SCALE, body, places)
 
     def _absorb_round(self, query: Query, aggregate: Aggregate) -> None:
         terms, asked, _ = self._plan()

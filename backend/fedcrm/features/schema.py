@@ -12,7 +12,6 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -154,6 +153,8 @@ class Schema:
 
     def index(self, name: str) -> int:
         """Position of a field. Raises ValueError."""
+        if name not in self.names:
+            raise ValueError(f"the schema has no field '{name}'")
         return self.names.index(name)
 
     def with_ranges(self, ranges: Mapping[str, tuple[float, float]], provenance: str = "private release") -> Schema:
@@ -201,7 +202,7 @@ class Schema:
                 entry = {**entry, "kind": Kind(entry["kind"]), "source": tuple(entry["source"])}
                 fields.append(Field(**{**entry, "categories": None if names is None else tuple(names)}))
             sentinels = {str(c): tuple(map(str, v)) for c, v in raw["sentinels"].items()}
-            return cls(tuple(fields), tuple(map(str, raw["missing"])), MappingProxyType(sentinels))
+            return cls(tuple(fields), tuple(map(str, raw["missing"])), sentinels)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a schema: {error!r}") from error
 

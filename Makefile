@@ -1,0 +1,62 @@
+# FedCRM: `make demo` does the main job, `make test` checks everything. Each target builds what it needs, once.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+VENV   := .venv
+PYTHON := $(CURDIR)/$(VENV)/bin/python
+FEDCRM := $(CURDIR)/$(VENV)/bin/fedcrm
+READY  := $(VENV)/.ready
+OUT    ?= out/demo
+# One thread a process: with two, BLAS and XGBoost fight over two cores and lose.
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+
+.PHONY: help setup demo test test-fast bench lint format lock clean postgresql
+
+help: ## what there is to make
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/  make \1\t\2/' | expand -t 20
+
+setup: $(READY) ## virtual environment in .venv with every locked dependency
+
+$(READY): backend/pyproject.toml backend/requirements-dev.lock
+	@test -x $(PYTHON) || python3 -m venv $(VENV) 2>/dev/null || \
+	  { $(call apt,python3-venv) && python3 -m venv --clear $(VENV); }
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r backend/requirements-dev.lock
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable backend
+	@touch $@
+
+demo: $(READY) ## nine organisations train one private model, compared with what each could do alone
+	@if test -d $(OUT); then $(FEDCRM) demo --out $(OUT) --resume; else $(FEDCRM) demo --out $(OUT); fi
+
+test: lint postgresql ## everything: linters, unit, property, process and end-to-end tests
+	cd backend && $(PYTHON) -m pytest -n 2 --dist worksteal
+
+test-fast: $(READY) ## everything that takes no real processes and no whole training
+	cd backend && $(PYTHON) -m pytest -n 2 --dist worksteal -m "not slow"
+
+bench: $(READY) ## secure aggregation, whole trainings and histograms, as ratios within one run
+	cd backend && $(PYTHON) -m bench
+
+lint: $(READY) ## ruff, mypy --strict, bandit, import-linter
+	cd backend && $(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check . && $(PYTHON) -m mypy \
+	  && $(PYTHON) -m bandit -q -c pyproject.toml -r fedcrm && $(CURDIR)/$(VENV)/bin/lint-imports --no-cache
+
+format: $(READY) ## let ruff lay the code out
+	cd backend && $(PYTHON) -m ruff format . && $(PYTHON) -m ruff check --fix .
+
+lock: $(READY) ## resolve backend/pyproject.toml anew into the two lock files
+	$(PYTHON) -m pip install --quiet pip-tools
+	cd backend && for lock in "-dev.lock --all-extras" ".lock -c requirements-dev.lock"; do set -- $$lock; file=requirements$$1; shift; \
+	  $(CURDIR)/$(VENV)/bin/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
+	    --strip-extras --no-header --allow-unsafe "$$@" --output-file $$file pyproject.toml; done
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) out build backend/.pytest_cache backend/.mypy_cache backend/.ruff_cache backend/.hypothesis
+	find backend -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The ledger's PostgreSQL suite starts a server of its own; it needs the programs, not a running service.
+postgresql: $(READY)
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { $(call apt,postgresql); }
+
+apt = (test "$$(id -u)" = 0 && sudo= || sudo=sudo; $$sudo apt-get update -qq && \
+  DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $(1) >/dev/null)

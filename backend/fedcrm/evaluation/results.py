@@ -1,0 +1,109 @@
+"""What a demo found, as one value: results.json, the report and the model card are made from it.
+
+All metrics are AUC as fractions on an organisation's own test rows, None where its test part has fewer than
+five of either class. The nine organisations' own figures stand side by side only because one person owns all
+nine directories; a real organisation sees its own and the charged ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+__all__ = ["Charges", "DemoResults", "FieldEffect", "OrganisationResult", "RoundResultRow"]
+
+
+@dataclass(frozen=True, slots=True)
+class Charges:
+    """One line of an organisation's ledger, summed by purpose. epsilon: quoted, if this purpose stood alone."""
+
+    purpose: str
+    charges: int
+    epsilon: float
+
+
+@dataclass(frozen=True, slots=True)
+class OrganisationResult:
+    """One organisation. rows: all of its own, exact (its own knowledge). reported_rows: the charged count.
+
+    local, federated, personal: AUC on its test rows. choice: "local" or "personal" (what it serves).
+    gate: "accepted" or "refused". gate_drop: AUC of the last good model minus the received one, on its hold-out.
+    weights: of its stack, by part.
+    """
+
+    name: str
+    rows: int
+    positives: int
+    reported_rows: float
+    epsilon_budget: float
+    epsilon_spent: float
+    delta: float
+    charges: tuple[Charges, ...]
+    local: float | None
+    federated: float | None
+    personal: float | None
+    chosen: float | None
+    spearman: float | None
+    spearman_max: float | None
+    choice: str
+    gate: str
+    gate_drop: float
+    paper_gate: str
+    weights: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class RoundResultRow:
+    """One round, from the coordinator's side: charged or public figures only. share: of the training's mu^2."""
+
+    round: int
+    purpose: str
+    coordinates: int
+    share: float
+    contributors: int
+    attempts: int
+    seconds: Mapping[str, float]
+    bytes_moved: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldEffect:
+    """One field's curve in the federated model: points is log-odds by bin or level, deviation its posterior one.
+
+    labels: what the bins mean, "missing" last.
+    """
+
+    field: str
+    words: str
+    labels: tuple[str, ...]
+    points: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DemoResults:
+    """Everything a demo's report shows. epsilon: per training, by default of every organisation."""
+
+    data_set: str
+    task: str
+    metric: str
+    seed: int
+    fast: bool
+    delta: float
+    organisations: tuple[OrganisationResult, ...]
+    left_out: tuple[str, ...]
+    means: Mapping[str, float]
+    central: float
+    central_by_organisation: Mapping[str, float | None]
+    rounds: tuple[RoundResultRow, ...]
+    stopped_early: str | None
+    effects: tuple[FieldEffect, ...]
+    pairs: tuple[str, ...]
+    quorum: int
+    k_min: int
+    seconds: Mapping[str, float]
+    model_digest: str
+
+    def to_json(self) -> dict[str, object]:
+        """The `demo` part of results.json."""
+        return asdict(self)
