@@ -101,16 +101,16 @@ def budget(
 
     All in epsilon.
     """
-    track = Markup('<rect class="track" x="0" width="{w}" y="-11" height="12" rx="2"/>').format(w=axis.at(limit))
-    bar_ = Markup('<rect class="fill" x="0" width="{w}" y="-11" height="12" rx="2"/>').format(w=axis.at(spent))
-    end = Markup('<line class="limit" x1="{x}" x2="{x}" y1="-15" y2="5"/>').format(x=axis.at(limit))
+    track = Markup('<rect class="track" x="0" width="{w}" y="-15" height="12" rx="2"/>').format(w=axis.at(limit))
+    bar_ = Markup('<rect class="fill" x="0" width="{w}" y="-15" height="12" rx="2"/>').format(w=axis.at(spent))
+    end = Markup('<line class="limit" x1="{x}" x2="{x}" y1="-19" y2="1"/>').format(x=axis.at(limit))
     # Two purposes of one price would lie on each other: every other one stands a little lower.
     small = [
-        _placed(axis.at(value), 9 + 6 * (n % 2), PURPOSES[n % len(PURPOSES)])
+        _placed(axis.at(value), 6 + 9 * (n % 2), PURPOSES[n % len(PURPOSES)])
         for n, value in enumerate(purposes)
         if value is not None
     ]
-    return _strip(slug, title, description, axis, STRIP + 6, [track, bar_, end, *small])
+    return _strip(slug, title, description, axis, STRIP + 10, [track, bar_, end, *small])
 
 
 def bar(slug: str, title: str, description: str, axis: Axis, value: float, kind: str = "fill") -> Markup:
