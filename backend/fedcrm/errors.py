@@ -13,6 +13,9 @@ FedCRMError
 │   │   ├── MalformedMessage    bytes that are not a message of this protocol
 │   │   ├── BadSignature        the signature is not the sender's
 │   │   ├── UnexpectedMessage   right form, wrong moment; the phase stays as it was
+│   │   ├── Replayed            an attempt, or a manifest, that is over or superseded
+│   │   ├── UnknownParticipant  a name or key that is not on the roster
+│   │   ├── UnacceptableTerms   weaker than what this participant agreed to
 │   │   ├── Tampered            contents do not match what was committed, signed or summed
 │   │   └── InconsistentAnswers partial decryptions that cannot all be true
 │   ├── AlreadyAnswered         a second decryption under one key
@@ -23,6 +26,7 @@ FedCRMError
 │   └── SelfTestFailed          the cryptographic library does not behave as proven
 ├── FederationError
 │   ├── AttemptVoid             this attempt cannot be completed; another may
+│   │   └── ContributorsMissing masks cannot cancel without these uploads
 │   └── TrainingStopped         no further attempt will be made, and why
 └── StorageError                the disk or the database refused
 
@@ -38,6 +42,7 @@ __all__ = [
     "AttemptVoid",
     "BadSignature",
     "BudgetExceeded",
+    "ContributorsMissing",
     "DataSetError",
     "FedCRMError",
     "FederationError",
@@ -51,6 +56,7 @@ __all__ = [
     "PrivacyError",
     "ProtocolError",
     "QuorumNotReached",
+    "Replayed",
     "SelfTestFailed",
     "SettingsError",
     "StorageError",
@@ -58,7 +64,9 @@ __all__ = [
     "TooFewParticipants",
     "TooManyCoordinates",
     "TrainingStopped",
+    "UnacceptableTerms",
     "UnexpectedMessage",
+    "UnknownParticipant",
 ]
 
 
@@ -103,12 +111,18 @@ class PrivacyError(FedCRMError):
 class BudgetExceeded(PrivacyError):
     """A charge would pass the limit. Nothing was written and no noise was drawn.
 
-    would_be, limit: in the unit named by `unit` ("epsilon", "mu^2", "delta").
+    would_be, limit: in the unit named by `unit` ("epsilon", "pure epsilon", "mu^2", "delta", "samples").
+    scope:           whose limit: the "period"'s, the "training"'s or its "reserve"'s for retries.
     """
 
-    def __init__(self, *, organisation: str, would_be: float, limit: float, unit: str = "epsilon") -> None:
-        super().__init__(f"{organisation}: the charge would bring {unit} to {would_be:.6g}; the limit is {limit:.6g}")
-        self.organisation, self.would_be, self.limit, self.unit = organisation, would_be, limit, unit
+    def __init__(
+        self, *, organisation: str, would_be: float, limit: float, unit: str = "epsilon", scope: str = "period"
+    ) -> None:
+        super().__init__(
+            f"{organisation}: the charge would bring the {scope}'s {unit} to {would_be:.6g}; the limit is {limit:.6g}"
+        )
+        self.organisation, self.would_be, self.limit = organisation, would_be, limit
+        self.unit, self.scope = unit, scope
 
 
 class LedgerCorrupted(PrivacyError):
@@ -148,6 +162,18 @@ class BadSignature(PeerError):
 
 class UnexpectedMessage(PeerError):
     """Right form, wrong moment. The phase stays as it was."""
+
+
+class Replayed(PeerError):
+    """An attempt that is over, or a second manifest for one attempt."""
+
+
+class UnknownParticipant(PeerError):
+    """A name or key that is not on the roster."""
+
+
+class UnacceptableTerms(PeerError):
+    """The attempt's terms protect less than this participant agreed to."""
 
 
 class Tampered(PeerError):
@@ -210,6 +236,14 @@ class FederationError(FedCRMError):
 
 class AttemptVoid(FederationError):
     """This attempt cannot be completed; another may, with new keys, masks, noise and charge."""
+
+
+class ContributorsMissing(AttemptVoid):
+    """Masks cancel in the full manifest only. missing: whose upload did not arrive or could not be used."""
+
+    def __init__(self, *, missing: tuple[str, ...]) -> None:
+        super().__init__(f"no usable upload from {', '.join(missing)}: the attempt is void")
+        self.missing = missing
 
 
 class TrainingStopped(FederationError):

@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedcrm.boosting.kernels import bin_field
-from fedcrm.boosting.posterior import Kernel, denoise, smooth
-from fedcrm.features import Field, Kind, Schema
+from fedcrm.boosting.posterior import smooth
 
 __all__ = ["Bins", "category_bins", "category_cells", "codes", "number_bins", "number_cells"]
 
@@ -102,7 +101,7 @@ def number_bins(
     current, held = 0, 0.0
     for cell, m in enumerate(mass):
         # A new bin begins where this cell would push the present one further beyond its size than it now lacks.
-        if held > 0 and held + m / 2 > least:
+        if held > 0 and held + m / 2 > least and current < bins - 1:
             current, held = current + 1, 0.0
         members[cell] = current
         held += float(m)

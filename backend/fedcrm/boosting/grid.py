@@ -50,7 +50,9 @@ class Axis:
 
     def collapse(self, mass: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sum a bin-wise array, (bins,), over positions, (size,)."""
-        return np.bincount(np.array(self.places), weights=mass, minlength=self.size)
+        out = np.zeros(self.size)
+        np.add.at(out, np.array(self.places), mass)
+        return out
 
 
 @dataclass(frozen=True, slots=True)

@@ -327,13 +327,12 @@ class BoostedTrees:
         body = HistogramQuestion(
             self._all_bins(), tuple(e.grid for e in terms), tuple(e.table for e in terms), tuple(asked)
         ).to_bytes()
-        return Query(self._stage.value, structures, QUANTISED_SENSITIVITY, SCALE, body)
+        places = float(np.mean([terms[t].grid.cells for t in asked]))
+        return Query(self._stage.value, structures, QUANTISED_SENSITIVITY, SCALE, body, places)
 
     def _absorb_round(self, query: Query, aggregate: Aggregate) -> None:
         terms, asked, _ = self._plan()
-        evidence = [
-            _evidence(aggregate, where) for where in spans([s.length for s in query.structures])
-        ]
+        evidence = [_evidence(aggregate, where) for where in spans([s.length for s in query.structures])]
         if self._stage is not Stage.CANDIDATES:
             self._adapt([terms[t] for t in asked], evidence)
         step = self._settings.step if self._stage is Stage.CANDIDATES else self._step

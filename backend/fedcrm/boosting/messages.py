@@ -6,6 +6,7 @@ stand. Canonical JSON with float64 tables in base64, so equal questions have equ
 
 from __future__ import annotations
 
+import itertools
 import json
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
@@ -127,4 +128,4 @@ def floats(text: str) -> NDArray[np.float64]:
 def spans(lengths: Sequence[int]) -> list[slice]:
     """Where consecutive pieces of these lengths lie."""
     ends = np.concatenate([[0], np.cumsum(lengths)]).astype(int).tolist()
-    return [slice(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    return [slice(a, b) for a, b in itertools.pairwise(ends)]

@@ -19,7 +19,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["AMPLITUDES", "Kernel", "Posterior", "denoise", "independent", "product_kernel", "smooth", "smooth_kernel"]
+__all__ = ["AMPLITUDES", "Kernel", "Posterior", "denoise", "product_kernel", "smooth", "smooth_kernel"]
 
 Kernel = NDArray[np.float64] | None
 """Correlation between cells, (cells, cells); None is the identity: any two cells are exchangeable strangers."""
@@ -39,15 +39,11 @@ class Posterior:
     gain: float
 
 
-def independent(cells: int) -> Kernel:  # noqa: ARG001  # the same signature as the other kernels
-    """Cells that tell nothing about each other."""
-    return None
-
-
 @lru_cache(maxsize=256)
 def _rbf(count: int, length: float) -> NDArray[np.float64]:
     at = np.arange(count)
-    return np.exp(-0.5 * ((at[:, None] - at[None, :]) / length) ** 2)
+    near: NDArray[np.float64] = np.exp(-0.5 * ((at[:, None] - at[None, :]) / length) ** 2)
+    return near
 
 
 def smooth_kernel(count: int, length: float) -> NDArray[np.float64]:
@@ -62,13 +58,13 @@ def product_kernel(axes: Sequence[tuple[int, bool, bool]], length: float) -> NDA
 
     axes: per axis (cells, ordered, whether its last cell is "missing" and stands alone).
     """
-    K = np.ones((1, 1))
+    K: NDArray[np.float64] = np.ones((1, 1))
     for cells, ordered, missing in axes:
         axis = np.eye(cells)
         plain = cells - 1 if missing else cells
         if ordered:
             axis[:plain, :plain] = _rbf(plain, length)
-        K = np.kron(K, axis)
+        K = np.asarray(np.kron(K, axis), dtype=np.float64)
     return K + _JITTER * np.eye(len(K))
 
 

@@ -1,8 +1,8 @@
 """Private ranges of numbers nobody declared one for, never the data's own minimum or maximum.
 
 One noisy histogram over a grid that suits any field: both signs, powers of two from 2^-10 to 2^40, each octave
-cut into a few equal cells, zero in a cell of its own. Cells whose noisy count stands clear of noise tell where
-the values lie; the range is the outer edges of the cells that hold all but a sliver of that mass.
+cut into a few equal cells, zero in a cell of its own. Cells, or octaves, whose noisy count stands clear of noise
+tell where the values lie; the range is the outer edges of the cells that hold all but a sliver of that mass.
 """
 
 from __future__ import annotations
@@ -46,10 +46,9 @@ def range_of(counts: NDArray[np.float64], variance: NDArray[np.float64]) -> Rang
 
     None where no cell is clear of noise: the field tells nothing and gets a single bin.
     """
-    clear = counts > np.maximum(FALSE_CELL * np.sqrt(variance), 2.0)
-    if not clear.any():
+    mass = _clear(counts, variance)
+    if not mass.any():
         return None
-    mass = np.where(clear, counts, 0.0)
     below = np.cumsum(mass) / mass.sum()
     first = int(np.searchsorted(below, SLIVER, side="right"))
     last = int(np.searchsorted(below, 1.0 - SLIVER, side="left"))
@@ -62,3 +61,18 @@ def range_of(counts: NDArray[np.float64], variance: NDArray[np.float64]) -> Rang
     middle = int(np.searchsorted(below, 0.5))
     median = float(edges[middle] + edges[middle + 1]) / 2
     return Range(low, high, low >= 0 and high - low > HEAVY * max(median - low, 0.0))
+
+
+def _clear(counts: NDArray[np.float64], variance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The counts with everything that noise could have made set to zero.
+
+    A cell counts where it stands clear by itself; the rest of an octave, where its thin cells do so together
+    (a tail is spread over many cells, none of which would be seen alone).
+    """
+    clear = counts > np.maximum(FALSE_CELL * np.sqrt(variance), 2.0)
+    side = (HIGHEST - LOWEST) * PER_OCTAVE
+    for start in [*range(1, 1 + side, PER_OCTAVE), *range(side + 2, 2 * side + 2, PER_OCTAVE)]:
+        rest = np.flatnonzero(~clear[start : start + PER_OCTAVE]) + start
+        if counts[rest].sum() > max(FALSE_CELL * float(np.sqrt(variance[rest].sum())), 2.0):
+            clear[rest] = True
+    return np.where(clear, np.maximum(counts, 0.0), 0.0)

@@ -9,7 +9,7 @@ from fedcrm.boosting.bins import Bins, codes
 from fedcrm.boosting.grid import Grid, layout
 from fedcrm.boosting.kernels import count_cells, histogram
 from fedcrm.boosting.messages import CountQuestion, HistogramQuestion, parse
-from fedcrm.boosting.quantise import SCALE
+from fedcrm.boosting.quantise import QUANTISED_SENSITIVITY, SCALE
 from fedcrm.features import Schema
 from fedcrm.learning import Query
 
@@ -53,9 +53,15 @@ class HistogramRespondent:
     def answer(self, query: Query) -> NDArray[np.int64]:
         """The vector for this query, (query.length,); zeros where the participant lacks the block.
 
-        Raises ValueError where the body is not a question of this learner or does not fit the schema.
+        The query comes from a coordinator that may be hostile: one that announces less sensitivity than the
+        answer has would be given too little noise.
+        Raises ValueError where the body is not a question of this learner, does not fit the schema or the
+        structures announced, or the sensitivity or magnitude announced is less than the answer's.
         """
         question = parse(query.body)
+        least = float(SCALE) if isinstance(question, CountQuestion) else QUANTISED_SENSITIVITY
+        if query.sensitivity < least or query.magnitude < SCALE:
+            raise ValueError(f"an answer has sensitivity {least}, not {query.sensitivity}")
         pieces = self._counts(question) if isinstance(question, CountQuestion) else self._sums(question)
         if [len(p) for p in pieces] != [s.length for s in query.structures]:
             raise ValueError("the question does not ask for the structures it announces")

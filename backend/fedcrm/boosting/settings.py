@@ -52,7 +52,9 @@ class Settings:
     @classmethod
     def fast(cls) -> Settings:
         """Fewer rounds and pairs, for a quick look."""
-        return cls(main_rounds=6, pair_rounds=4, free_rounds=2, pair_fields=8, pair_fields_high=8, pairs=8, pairs_high=8)
+        return cls(
+            main_rounds=6, pair_rounds=4, free_rounds=2, pair_fields=8, pair_fields_high=8, pairs=8, pairs_high=8
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import gzip
 import io
 import warnings
 import zlib
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 
 from fedcrm.errors import DataSetError
 from fedcrm.features.description import BY_ROW, DataSetWarning, Description, read_description
-from fedcrm.features.forms import as_text, date_format_of, day_number, parse_number
+from fedcrm.features.forms import HALF, as_text, date_format_of, day_number, moment_number, parse_number
 
 __all__ = ["Column", "DataSet", "load_data_set"]
 
@@ -139,7 +140,7 @@ class _Collector:
 
     def __init__(self) -> None:
         self._seen: dict[str, int] = {}
-        self._codes: list[int] = []
+        self._codes = array("i")
 
     def add(self, text: str) -> None:
         self._codes.append(self._seen.setdefault(text, len(self._seen)))
@@ -308,13 +309,14 @@ def _order(d: Description, columns: Mapping[str, Column], rows: int, origin: _Or
 
 
 def _dates(name: str, columns: Mapping[str, Column], origin: _Origin, *, whole: bool = False) -> NDArray[np.float64]:
-    """Day numbers of a date column. whole: every row must have one."""
+    """Days since 1970 of a date column. whole: every row must have one, and the time of day counts."""
     column = columns[name]
     given = [v for v in column.values if v.strip()]
-    form = date_format_of(given)
+    form = date_format_of(given, HALF)
     if form is None:
         raise DataSetError(origin.data, f"the column '{name}' must hold dates" + (" or numbers" if whole else ""))
-    days = np.array([day_number(v, form) for v in column.values])[column.codes]
+    read = moment_number if whole else day_number
+    days = np.array([read(v, form) for v in column.values])[column.codes]
     if whole and np.isnan(days).any():
         row = int(np.flatnonzero(np.isnan(days))[0]) + 1
         raise DataSetError(origin.data, f"data row {row} has no place in time ('{name}' is not a date or number)")

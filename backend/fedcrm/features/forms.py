@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 import numpy as np
@@ -18,19 +18,25 @@ from numpy.typing import NDArray
 
 __all__ = [
     "DATE_FORMATS",
+    "HALF",
+    "MOST",
     "Form",
     "as_text",
     "date_format_of",
     "day_number",
     "form_of",
     "has_clock",
+    "moment_number",
     "parse_date",
     "parse_number",
     "words_of",
 ]
 
 MOST = 0.99
-"""Share of a column's values that must have a form before the column has it."""
+"""Share of a column's distinct values that must have a form before the column has it."""
+
+HALF = 0.5
+"""The same where the description says that a column holds dates: the others are missing."""
 
 DATE_FORMATS = (
     "iso",  # 2026-03-31, 2026-03-31T10:20:30.000+0000, 2026-03-31 10:20
@@ -120,20 +126,26 @@ def day_number(text: str, form: str = "iso") -> float:
     return math.nan if moment is None else float(moment.toordinal() - _EPOCH)
 
 
+def moment_number(text: str, form: str = "iso") -> float:
+    """Days since 1970-01-01 with the time of day as a fraction; NaN where the text is not such a date."""
+    moment = parse_date(text, form)
+    return math.nan if moment is None else (moment - datetime(1970, 1, 1)) / timedelta(days=1)
+
+
 def has_clock(form: str, texts: Iterable[str]) -> bool:
     """Whether dates of this format carry a time of day."""
     return "%H" in form or (form == "iso" and any(len(t.strip()) > 10 for t in texts))
 
 
-def date_format_of(texts: Sequence[str]) -> str | None:
-    """The first of DATE_FORMATS that reads most of these texts (not blank), or None."""
+def date_format_of(texts: Sequence[str], share: float = MOST) -> str | None:
+    """The first of DATE_FORMATS that reads this share of the texts (none blank), or None."""
     if not texts:
         return None
     for form in DATE_FORMATS:
         # A few values settle most formats; only a candidate is held against them all.
-        if parse_date(texts[0], form) is None and all(parse_date(t, form) is None for t in texts[1:20]):
+        if parse_date(texts[0], form) is None and all(parse_date(t, form) is None for t in texts[1:50]):
             continue
-        if sum(parse_date(t, form) is not None for t in texts) >= MOST * len(texts):
+        if sum(parse_date(t, form) is not None for t in texts) >= share * len(texts):
             return form
     return None
 

@@ -20,7 +20,7 @@ from fedcrm.errors import DataSetError
 from fedcrm.features.dataset import Column, DataSet
 from fedcrm.features.derived import MOST_DERIVED, RULES, TRANSFORMS, Kind, is_money
 from fedcrm.features.description import DataSetWarning, Description, ratio_of
-from fedcrm.features.forms import Form, date_format_of, form_of, has_clock, parse_number
+from fedcrm.features.forms import HALF, Form, date_format_of, form_of, has_clock, parse_number
 from fedcrm.features.schema import Field, Schema, spreads_by_factor
 
 __all__ = ["blocks_of", "category_values", "observed_categories", "observed_ranges", "propose_schema"]
@@ -158,7 +158,7 @@ class _Proposal:
                 raise self.wrong(f"calls '{name}' numeric, but it holds no number")
         elif name in d.dates:
             declared = Form.DATE
-            if texts and date_format_of(texts) is None:
+            if texts and date_format_of(texts, HALF) is None:
                 raise self.wrong(f"calls '{name}' a date, but no known format reads it")
         elif name in d.categories or (d.numeric is not None and inferred is Form.NUMBER):
             declared = Form.CATEGORY
@@ -241,7 +241,7 @@ class _Proposal:
 
     def date_format(self, name: str) -> str:
         """The format that most of a date column's values have."""
-        return date_format_of([str(v) for v in self.data.columns[name].values[self.given(name)]]) or "iso"
+        return date_format_of([str(v) for v in self.data.columns[name].values[self.given(name)]], HALF) or "iso"
 
     def wrong(self, reason: str) -> DataSetError:
         return DataSetError(self.data.origin, reason)

@@ -154,6 +154,8 @@ class Schema:
 
     def index(self, name: str) -> int:
         """Position of a field. Raises ValueError."""
+        if name not in self.names:
+            raise ValueError(f"the schema has no field '{name}'")
         return self.names.index(name)
 
     def with_ranges(self, ranges: Mapping[str, tuple[float, float]], provenance: str = "private release") -> Schema:

@@ -75,16 +75,28 @@ class NodeBooks:
     ) -> NDArray[np.int64]:
         """See Books. A round's first charge is planned; every further one is a retry and draws on the reserve."""
         first = self._node.journal.remember(training, f"round {round_number} key", key.encode()).decode()
-        arguments = {"training": training, "round_name": str(round_number), "key": key, "event": event, "draw": draw}
+
+        def once(*, reserve: bool) -> NDArray[np.int64]:
+            return release_once(
+                self._node.ledger,
+                self._node.answers,
+                training=training,
+                round_name=str(round_number),
+                key=key,
+                event=event,
+                draw=draw,
+                reserve=reserve,
+            )
+
         if first == key:
-            return release_once(self._node.ledger, self._node.answers, **arguments)
+            return once(reserve=False)
         try:
-            return release_once(self._node.ledger, self._node.answers, reserve=True, **arguments)
+            return once(reserve=True)
         except BudgetExceeded as refused:
             if refused.scope != "reserve":
                 raise
         # The reserve is gone: the retry is paid from what later rounds would have used, so there are fewer of them.
-        return release_once(self._node.ledger, self._node.answers, **arguments)
+        return once(reserve=False)
 
     def admit(self, training: str, round_number: int, attempt: int, key: str) -> None:
         """See Books."""

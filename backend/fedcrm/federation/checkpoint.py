@@ -12,12 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 import sqlalchemy as sa
 
 from fedcrm.privacy import Database
 
-__all__ = ["Checkpoint", "CoordinatorStore"]
+__all__ = ["Checkpoint", "CoordinatorStore", "MemoryStore", "Store"]
 
 _metadata = sa.MetaData()
 _values = sa.Table(
@@ -55,6 +56,56 @@ class Checkpoint:
     round: int
     learner: bytes
     facts: tuple[dict[str, object], ...]
+
+
+class Store(Protocol):
+    """What a coordinator remembers of one training."""
+
+    def remember(self, name: str, value: bytes) -> bytes:
+        """Store a value once; the first one stands and is returned."""
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Store a round's checkpoint in place of the ones before it."""
+
+    def latest(self) -> Checkpoint | None:
+        """The last checkpoint, or None."""
+
+    def next_attempt(self, round_number: int) -> int:
+        """A fresh attempt number of this round, 1 and up."""
+
+    def note(self, event: str, **facts: object) -> None:
+        """Append to the audit log."""
+
+
+class MemoryStore:
+    """Forgets everything with its process: for evaluations, whose trainings are not resumed half-way."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, bytes] = {}
+        self._checkpoint: Checkpoint | None = None
+        self._attempts: dict[int, int] = {}
+        self.notes: list[tuple[str, dict[str, object]]] = []
+
+    def remember(self, name: str, value: bytes) -> bytes:
+        """See Store."""
+        return self._values.setdefault(name, value)
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """See Store."""
+        self._checkpoint = checkpoint
+
+    def latest(self) -> Checkpoint | None:
+        """See Store."""
+        return self._checkpoint
+
+    def next_attempt(self, round_number: int) -> int:
+        """See Store."""
+        self._attempts[round_number] = self._attempts.get(round_number, 0) + 1
+        return self._attempts[round_number]
+
+    def note(self, event: str, **facts: object) -> None:
+        """See Store."""
+        self.notes.append((event, facts))
 
 
 class CoordinatorStore:

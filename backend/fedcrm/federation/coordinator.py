@@ -15,13 +15,12 @@ import numpy as np
 from fedcrm.boosting import BoostedTrees, FederatedModel, Settings
 from fedcrm.errors import TooFewParticipants, TrainingStopped
 from fedcrm.features import Schema
-from fedcrm.federation.checkpoint import Checkpoint, CoordinatorStore
+from fedcrm.federation.checkpoint import Checkpoint, Store
 from fedcrm.federation.messages import Agreement, Invitation, Report, RoundRequest
 from fedcrm.federation.participant import DOMAIN_SHARE
 from fedcrm.federation.rounds import RoundResult, Rounds
 from fedcrm.federation.weighting import UNIT, Standing, WeightSettings, integer_weights, quality_multipliers
 from fedcrm.learning import Aggregate, Query
-from fedcrm.privacy import Calibration
 
 __all__ = ["Coordinator", "RoundFacts", "TrainingTerms", "merge_categories", "public_magnitude"]
 
@@ -58,7 +57,7 @@ class RoundFacts:
 class Coordinator:
     """One training. `rounds` carries a request out; `store` remembers."""
 
-    def __init__(self, terms: TrainingTerms, store: CoordinatorStore) -> None:
+    def __init__(self, terms: TrainingTerms, store: Store) -> None:
         self.terms, self._store = terms, store
         self.facts: tuple[RoundFacts, ...] = ()
 
@@ -165,11 +164,14 @@ class Coordinator:
 
 def standings_of(reports: Mapping[str, Report]) -> dict[str, Standing]:
     """What the reports say of each participant."""
-    return {name: Standing(Calibration.from_json(r.calibration), r.mu) for name, r in reports.items()}
+    return {name: Standing(r.calibration, r.mu) for name, r in reports.items()}
 
 
 def merge_categories(released: Mapping[str, Mapping[str, tuple[str, ...]]]) -> dict[str, tuple[str, ...]]:
-    """One list of names a field: those most participants released first, then by rank and name; CATEGORY_LIMIT of them."""
+    """One list of names a field, sorted: the CATEGORY_LIMIT that most participants released, then by rank and name.
+
+    Sorted, so that a schema says nothing of counts and two that agree on the names have the same codes.
+    """
     standing: dict[str, dict[str, tuple[int, int]]] = {}
     for fields in released.values():
         for name, categories in fields.items():
@@ -178,7 +180,7 @@ def merge_categories(released: Mapping[str, Mapping[str, tuple[str, ...]]]) -> d
                 votes, best = entry.get(category, (0, rank))
                 entry[category] = (votes + 1, min(best, rank))
     return {
-        name: tuple(sorted(entry, key=lambda c: (-entry[c][0], entry[c][1], c))[:CATEGORY_LIMIT])
+        name: tuple(sorted(sorted(entry, key=lambda c: (-entry[c][0], entry[c][1], c))[:CATEGORY_LIMIT]))
         for name, entry in standing.items()
     }
 

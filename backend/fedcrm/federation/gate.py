@@ -7,6 +7,7 @@ models by chance: the default refuses only what the hold-out can tell from chanc
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -63,8 +64,9 @@ def judge(
     if gate is Gate.PAPER:
         if last_good is None:
             before = np.full(len(y), 1.0 if positives > negatives else -1.0)
-        drop = float(np.mean((before > 0) == y) - np.mean((received > 0) == y))
-        return Verdict(drop <= TOLERANCE, gate, drop, None, positives, negatives)
+        # In whole rows: 2 % to the letter, not to the last bit of a float.
+        lost = int(np.sum((before > 0) == y)) - int(np.sum((received > 0) == y))
+        return Verdict(lost <= math.floor(TOLERANCE * len(y) + 1e-9), gate, lost / len(y), None, positives, negatives)
     drop = float(_auc(y, before[None])[0] - _auc(y, received[None])[0])
     rows = _stratified_resamples(y, rng)
     drops = _auc_resampled(y, before, rows) - _auc_resampled(y, received, rows)

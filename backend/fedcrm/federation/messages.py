@@ -15,6 +15,7 @@ from typing import Any
 
 from fedcrm.errors import MalformedMessage
 from fedcrm.learning import Query
+from fedcrm.privacy import Calibration
 from fedcrm.secagg import Identity, PublicIdentity
 
 __all__ = ["Agreement", "Envelope", "Invitation", "Kind", "Report", "RoundRequest", "canonical"]
@@ -93,11 +94,11 @@ class Invitation:
 class Report:
     """Participant -> coordinator: charged statistics and public privacy parameters.
 
-    calibration: JSON of fedcrm.privacy.Calibration. categories: released names by field, most frequent first.
+    calibration: charged counts and quality statistics. categories: released names by field, most frequent first.
     epsilon, delta: of this training. mu: GDP parameter of one record over the whole training.
     """
 
-    calibration: str
+    calibration: Calibration
     categories: Mapping[str, tuple[str, ...]]
     epsilon: float
     delta: float
@@ -107,7 +108,7 @@ class Report:
         """Canonical."""
         return canonical(
             {
-                "calibration": self.calibration,
+                "calibration": self.calibration.to_json(),
                 "categories": {field: list(names) for field, names in self.categories.items()},
                 "epsilon": self.epsilon,
                 "delta": self.delta,
@@ -121,8 +122,9 @@ class Report:
         raw = _parse(data, ("calibration", "categories", "epsilon", "delta", "mu"))
         try:
             categories = {str(f): tuple(map(str, names)) for f, names in raw["categories"].items()}
-            return cls(raw["calibration"], categories, float(raw["epsilon"]), float(raw["delta"]), float(raw["mu"]))
-        except (AttributeError, TypeError, ValueError) as error:
+            calibration = Calibration.from_json(raw["calibration"])
+            return cls(calibration, categories, float(raw["epsilon"]), float(raw["delta"]), float(raw["mu"]))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise MalformedMessage("not a report") from error
 
 
@@ -182,9 +184,7 @@ class RoundRequest:
         try:
             query = Query.from_bytes(b64decode(raw["query"], validate=True))
             weights = {str(name): int(weight) for name, weight in raw["weights"].items()}
-            request = cls(
-                raw["training"], int(raw["round"]), query, weights, int(raw["unit"]), int(raw["magnitude"])
-            )
+            request = cls(raw["training"], int(raw["round"]), query, weights, int(raw["unit"]), int(raw["magnitude"]))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise MalformedMessage("not a round request") from error
         if request.round < 1 or any(not 1 <= w <= request.unit for w in weights.values()):

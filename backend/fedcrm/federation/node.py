@@ -61,7 +61,12 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
 
 @dataclass(frozen=True, slots=True)
 class NodeSettings:
-    """epsilon_budget, delta: limit of one governance period. unit: the privacy unit. database: URL, None = node.sqlite."""
+    """Fixed when the node is created.
+
+    epsilon_budget, delta: limit of one governance period.
+    unit:                  the privacy unit.
+    database:              URL of the node's database; None: node.sqlite beside this file.
+    """
 
     organisation: str
     epsilon_budget: float

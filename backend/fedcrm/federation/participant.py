@@ -62,7 +62,10 @@ class Records:
 class Participant:
     """One organisation's side of one training, over whatever channel.
 
-    coordinator: pinned at enrolment. epsilon: the most this training may spend.
+    coordinator:  pinned at enrolment.
+    epsilon:      the most this training may spend.
+    random_bytes: where privacy noise comes from. key_bytes: where keys and masks come from, a source of its own
+        so that a simulation can repeat the noise with and without encryption.
     """
 
     def __init__(
@@ -76,10 +79,11 @@ class Participant:
         training: str,
         epsilon: float,
         random_bytes: Callable[[int], bytes] = os.urandom,
+        key_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self._identity, self._coordinator, self._records = identity, coordinator, records
         self._books, self._journal, self._training, self._epsilon = books, attempts, training, epsilon
-        self._random_bytes = random_bytes
+        self._random_bytes, self._key_bytes = random_bytes, key_bytes
         self._roster: Roster | None = None
         self._budget: TrainingBudget | None = None
         self._respondent: Respondent | None = None
@@ -145,7 +149,7 @@ class Participant:
             random_bytes=self._random_bytes,
         )
         return Report(
-            calibration=calibration.to_json(),
+            calibration=calibration,
             categories=self._name_categories(schema, budget),
             epsilon=budget.epsilon,
             delta=budget.delta,
@@ -184,7 +188,7 @@ class Participant:
             schema,
             table.X,
             table.y,
-            local_intercept(Calibration.from_json(report.calibration), agreement.base_rate),
+            local_intercept(report.calibration, agreement.base_rate),
             blocks_of(schema, self._records.data, self.name),
         )
 
@@ -211,7 +215,9 @@ class Participant:
         try:
             exact = respondent.answer(request.query)
         except ValueError as error:
-            raise MalformedMessage(f"a query that cannot be answered: {error}", culprit=self._coordinator.name) from error
+            raise MalformedMessage(
+                f"a query that cannot be answered: {error}", culprit=self._coordinator.name
+            ) from error
         return weight * self._books.release(self._training, request.round, key, event, draw)
 
     def _open(self, message: bytes) -> bytes:
@@ -219,7 +225,7 @@ class Participant:
         roster = self._roster
         if roster is None:
             raise UnexpectedMessage("an attempt before an invitation", culprit=self._coordinator.name)
-        attempt = ParticipantAttempt(self._identity, roster, self._journal, random_bytes=self._random_bytes)
+        attempt = ParticipantAttempt(self._identity, roster, self._journal, random_bytes=self._key_bytes)
         reply = attempt.handle(message)
         terms = attempt.terms
         if reply is None or terms is None:
@@ -301,5 +307,3 @@ def _round_number(body: bytes) -> int:
         return int(body)
     except ValueError as error:
         raise MalformedMessage("not a round number") from error
-
-

@@ -95,7 +95,8 @@ class SecureRounds:
         self._identity, self._roster, self._channel, self._log = identity, roster, channel, log
         self._training, self._quorum, self._k_min = training, quorum, k_min
         self._timeout, self._clock = timeout, clock
-        # A participant that was silent once is not waited for again in this round.
+        # Who was silent up to its upload is not waited for again in this round; a late answer to a decryption
+        # request is harmless, so silence there says nothing.
         self._silent: set[str] = set()
 
     def run(self, request: RoundRequest) -> RoundResult:
@@ -107,7 +108,12 @@ class SecureRounds:
             try:
                 return self._attempt(request, attempt, tries)
             except TooFewParticipants as error:
-                raise TrainingStopped(f"round {request.round}: {error}") from error
+                self._log.note("too few", round=request.round, attempt=attempt, reason=str(error))
+                if not self._silent:
+                    raise TrainingStopped(f"round {request.round}: {error}") from error
+                # Whoever was silent may be back: the last resort before giving up is to ask everybody again.
+                reasons.append(str(error))
+                self._silent.clear()
             except (AttemptVoid, ProtocolError) as error:
                 reasons.append(str(error))
                 self._log.note("attempt void", round=request.round, attempt=attempt, reason=str(error))
@@ -134,15 +140,11 @@ class SecureRounds:
         manifest = coordinator.manifest(accepts)
         uploads = self._ask(Kind.ATTEMPT, dict.fromkeys(coordinator.contributors, manifest), steps, "uploads")
         request_bytes = coordinator.request_decryption(uploads)
-        partials = self._ask(
-            Kind.ATTEMPT, dict.fromkeys(coordinator.contributors, request_bytes), steps, "decryption"
-        )
+        partials = self._ask(Kind.ATTEMPT, dict.fromkeys(coordinator.contributors, request_bytes), steps, "decryption")
         opened = coordinator.finish(partials)
         for name, why in coordinator.dropped.items():
             self._log.note("dropped", round=request.round, attempt=attempt, participant=name, reason=str(why))
-        return RoundResult(
-            opened.sums, opened.contributors, opened.transcript, tries, steps.seconds, steps.bytes_moved
-        )
+        return RoundResult(opened.sums, opened.contributors, opened.transcript, tries, steps.seconds, steps.bytes_moved)
 
     def _ask(self, kind: Kind, bodies: Mapping[str, bytes], steps: _Steps, step: str) -> dict[str, bytes]:
         started = self._clock()
@@ -152,7 +154,8 @@ class SecureRounds:
         }
         outcome = self._channel.call(messages, timeout=self._timeout)
         for name, reason in outcome.failed.items():
-            self._silent.add(name)
+            if step != "decryption":
+                self._silent.add(name)
             _log.info("%s did not answer (%s)", name, reason)
             self._log.note("no answer", participant=name, step=step, reason=reason)
         replies: dict[str, bytes] = {}
@@ -162,7 +165,9 @@ class SecureRounds:
                 replies[name] = Envelope.unseal(reply, members[name], self._training).body
             except FedCRMError as error:
                 self._log.note("bad reply", participant=name, step=step, reason=str(error))
-        steps.add(step, self._clock() - started, sum(map(len, messages.values())) + sum(map(len, outcome.replies.values())))
+        steps.add(
+            step, self._clock() - started, sum(map(len, messages.values())) + sum(map(len, outcome.replies.values()))
+        )
         return replies
 
 

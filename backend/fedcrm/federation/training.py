@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fedcrm.boosting import FederatedModel
 from fedcrm.errors import FedCRMError, MalformedMessage
 from fedcrm.federation.channel import Channel
-from fedcrm.federation.checkpoint import CoordinatorStore
+from fedcrm.federation.checkpoint import Store
 from fedcrm.federation.coordinator import Coordinator, RoundFacts
 from fedcrm.federation.messages import Agreement, Envelope, Kind, Report
 from fedcrm.federation.rounds import SecureRounds
@@ -37,7 +37,7 @@ def train(
     identity: Identity,
     roster: Roster,
     channel: Channel,
-    store: CoordinatorStore,
+    store: Store,
     *,
     k_min: int = 0,
     quorum: int = 0,
@@ -66,9 +66,7 @@ def train(
     return Trained(model, agreement, standing, coordinator.facts)
 
 
-def _reports(
-    coordinator: Coordinator, post: _Post, store: CoordinatorStore, roster: Roster
-) -> dict[str, Report]:
+def _reports(coordinator: Coordinator, post: _Post, store: Store, roster: Roster) -> dict[str, Report]:
     """Ask everybody; keep each first answer, so that a restart goes on with the same figures."""
     body = coordinator.invitation(roster.to_bytes()).to_bytes()
     reports: dict[str, Report] = {}
@@ -90,7 +88,13 @@ class _Post:
     """Signed envelopes to many participants and their verified replies."""
 
     def __init__(
-        self, identity: Identity, roster: Roster, channel: Channel, store: CoordinatorStore, training: str, timeout: float
+        self,
+        identity: Identity,
+        roster: Roster,
+        channel: Channel,
+        store: Store,
+        training: str,
+        timeout: float,
     ) -> None:
         self._identity, self._channel, self._store = identity, channel, store
         self._training, self._timeout = training, timeout

@@ -80,7 +80,10 @@ def quality_multipliers(standings: Mapping[str, Standing], quality: Quality) -> 
         return dict.fromkeys(standings, 1.0)
     low, high = QUALITY_RANGE
     if quality is Quality.PAPER:
-        raw = {n: s.calibration.completeness.value / 0.85 * s.calibration.recency.value / 0.90 for n, s in standings.items()}
+        raw = {
+            n: s.calibration.completeness.value / 0.85 * s.calibration.recency.value / 0.90
+            for n, s in standings.items()
+        }
     else:
         score = {n: s.calibration.label_reliability.value * s.calibration.recency.value for n, s in standings.items()}
         rows = math.fsum(s.rows for s in standings.values())

@@ -1,0 +1,55 @@
+"""Rounds between organisations: who says what to whom, what is charged, what is kept, what is refused."""
+
+from fedcrm.federation.adoption import Adoption, adopt, adoption_of
+from fedcrm.federation.books import Books, NodeBooks, SimulatedBooks
+from fedcrm.federation.channel import Channel, Outcome
+from fedcrm.federation.checkpoint import Checkpoint, CoordinatorStore
+from fedcrm.federation.coordinator import Coordinator, RoundFacts, TrainingTerms, standings_of
+from fedcrm.federation.gate import Gate, Verdict, judge
+from fedcrm.federation.messages import Agreement, Invitation, Report, RoundRequest
+from fedcrm.federation.node import Node, NodeSettings, directory_name, organisation_name, write_atomically
+from fedcrm.federation.participant import Participant, Records
+from fedcrm.federation.rounds import PlainRounds, RoundResult, SecureRounds
+from fedcrm.federation.training import Trained, train
+from fedcrm.federation.transport.local import LocalChannel
+from fedcrm.federation.weighting import Quality, Standing, WeightSettings
+
+__all__ = [
+    "Adoption",
+    "Agreement",
+    "Books",
+    "Channel",
+    "Checkpoint",
+    "Coordinator",
+    "CoordinatorStore",
+    "Gate",
+    "Invitation",
+    "LocalChannel",
+    "Node",
+    "NodeBooks",
+    "NodeSettings",
+    "Outcome",
+    "Participant",
+    "PlainRounds",
+    "Quality",
+    "Records",
+    "Report",
+    "RoundFacts",
+    "RoundRequest",
+    "RoundResult",
+    "SecureRounds",
+    "SimulatedBooks",
+    "Standing",
+    "Trained",
+    "TrainingTerms",
+    "Verdict",
+    "WeightSettings",
+    "adopt",
+    "adoption_of",
+    "directory_name",
+    "judge",
+    "organisation_name",
+    "standings_of",
+    "train",
+    "write_atomically",
+]

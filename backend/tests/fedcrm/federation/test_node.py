@@ -1,0 +1,68 @@
+import stat
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fedcrm.errors import FedCRMError, SettingsError, StorageError
+from fedcrm.federation import Node, NodeSettings, directory_name, organisation_name, write_atomically
+
+SETTINGS = NodeSettings("Fiber optic/echeck", 8.0, 1e-5, "record", "2026")
+
+
+@given(st.text(min_size=1, max_size=20).filter(lambda s: s == s.strip()))
+def test_a_directory_name_is_flat_and_reversible(name):
+    try:
+        encoded = directory_name(name)
+    except SettingsError:
+        return
+    assert organisation_name(encoded) == name
+    assert "/" not in encoded
+    assert not encoded.startswith(".")
+
+
+@pytest.mark.parametrize("name", ["", " padded", "x" * 300, "\U0001f600" * 60])
+def test_names_no_file_system_could_hold_are_refused(name):
+    with pytest.raises(SettingsError):
+        directory_name(name)
+
+
+def test_a_node_keeps_its_identity_over_a_restart_and_its_keys_to_its_owner(tmp_path):
+    node = Node.create(tmp_path / "node", SETTINGS)
+    public = node.identity.public
+    node.close()
+    again = Node.open(tmp_path / "node")
+    assert again.identity.public == public
+    assert again.settings == SETTINGS
+    for key in (tmp_path / "node" / "keys").iterdir():
+        assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    again.close()
+
+
+def test_an_existing_node_is_never_made_anew(tmp_path):
+    Node.create(tmp_path / "node", SETTINGS).close()
+    with pytest.raises(SettingsError):
+        Node.create(tmp_path / "node", SETTINGS)
+
+
+def test_a_node_that_could_not_be_made_leaves_nothing(tmp_path):
+    with pytest.raises(FedCRMError):
+        Node.create(tmp_path / "node", NodeSettings("A", -1.0, 1e-5, "record", "2026"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_that_is_no_node_is_said_to_be_none(tmp_path):
+    with pytest.raises(SettingsError, match="not a node"):
+        Node.open(tmp_path)
+    (tmp_path / "node.json").write_text("{")
+    with pytest.raises(SettingsError, match="cannot be read"):
+        Node.open(tmp_path)
+
+
+def test_an_atomic_write_that_fails_leaves_the_old_content(tmp_path):
+    path = tmp_path / "choice.json"
+    write_atomically(path, b"before")
+    with pytest.raises(StorageError):
+        write_atomically(tmp_path / "missing" / "choice.json", b"x")
+    assert path.read_bytes() == b"before"
+    assert [p.name for p in tmp_path.iterdir()] == ["choice.json"]
