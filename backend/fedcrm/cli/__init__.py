@@ -7,6 +7,7 @@ import sys
 import typer
 
 from fedcrm.cli.budget import budget
+from fedcrm.cli.demo import demo
 from fedcrm.cli.evaluate import evaluate
 from fedcrm.errors import FedCRMError
 
@@ -20,6 +21,7 @@ def fedcrm() -> None:
     """Several organisations train one model together, without pooling their records."""
 
 
+app.command()(demo)
 app.command()(evaluate)
 app.add_typer(budget, name="budget")
 
