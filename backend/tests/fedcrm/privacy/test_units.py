@@ -37,6 +37,19 @@ def test_what_one_unit_keeps_says_nothing_about_another():
     assert stats.chi2_contingency(table).pvalue > 1e-4
 
 
+@given(st.lists(st.sampled_from("abcdef"), max_size=40), st.integers(0, 40), st.integers(1, 3), st.integers(0, 9))
+def test_adding_a_unit_changes_no_other_units_rows(ids, where, k, seed):
+    # Neighbouring tables, one seed: they may differ in the added unit's rows and in nothing else.
+    def kept(table: list[str]) -> set[tuple[str, int]]:
+        rows = bound_rows_per_unit(np.array(table, dtype="U1"), k, np.random.default_rng(seed))
+        return {(table[i], table[:i].count(table[i])) for i in rows}
+
+    place = min(where, len(ids))
+    with_one_more = [*ids[:place], *"zzzz", *ids[place:]]
+    assert {row for row in kept(with_one_more) if row[0] != "z"} == kept(ids)
+    assert len(kept(with_one_more)) - len(kept(ids)) <= k
+
+
 def test_a_unit_of_k_rows_reaches_k_times_a_records_sensitivity_and_no_more():
     # Worst case of a gradient histogram: all rows in one bin; then random rows, exhaustively fewer.
     rng, k = np.random.default_rng(0), 3
