@@ -23,7 +23,7 @@ def rows(*sizes: int, seed: int = 0) -> list[dict[str, float | int | str]]:
     rng = np.random.default_rng(seed)
     bins = [Bins(np.arange(1, BINS, dtype=np.float32), np.arange(BINS, dtype=np.uint8), BINS, True)] * FIELDS
     grids = [Grid.of_field(j, b) for j, b in enumerate(bins)]
-    places = tuple((np.arange(BINS) * PLACES // BINS).tolist()) + (PLACES,)
+    places = (*(np.arange(BINS) * PLACES // BINS).tolist(), PLACES)
     grids += [Grid((Axis(j, places, True), Axis(j + 1, places, True))) for j in range(PAIRS)]
     plan = layout(grids, bins)
     table = rng.normal(size=int(plan.offsets[-1])) * 0.1

@@ -226,7 +226,7 @@ class BoostedTrees:
             return category_cells(f.levels)
         if f.low is None or f.high is None:
             return GRID
-        return number_cells(f.low, f.high, f.log, self._settings.cells)
+        return number_cells(f.low, f.high, f.log, self._recipe.cells)
 
     def _count_query(self) -> Query:
         ranges = self._stage is Stage.RANGES
@@ -366,8 +366,11 @@ class BoostedTrees:
     def _candidates(self) -> list[Grid]:
         """Grids over all pairs of the fields with most evidence, no pair across two blocks."""
         order = sorted(range(len(self._fields)), key=lambda j: -self._fields[j].gain)
-        best = [j for j in order if self._fields[j].gain > 0][: self._recipe.pair_fields]
         bins, s = self._all_bins(), self._settings
+        fit = [
+            j for j in order if self._fields[j].gain > 0 and (bins[j].ordered or bins[j].count <= s.pair_most_levels)
+        ]
+        best = fit[: self._recipe.pair_fields]
         axes = {
             j: coarse_axis(
                 j, bins[j], self._fields[j].mass(), self._fields[j].table, self._recipe.pair_bins, s.pair_levels

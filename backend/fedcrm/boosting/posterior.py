@@ -27,6 +27,8 @@ Kernel = NDArray[np.float64] | None
 AMPLITUDES: NDArray[np.float64] = np.geomspace(1e-4, 3.0, 14)
 """Prior variances of a table's log-odds that are tried: from no visible effect to a factor of five in odds."""
 
+COARSE = 128  # stretches of cells whose masses are smoothed together
+
 _JITTER = 0.02  # every cell may also differ on its own a little
 
 
@@ -116,17 +118,30 @@ def denoise(
 
 
 def smooth(counts: NDArray[np.float64], variance: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cell masses from noisy counts, never negative: flat where nothing speaks against it, as counted without noise."""
+    """Cell masses from noisy counts, never negative: flat where nothing speaks against it, as counted without noise.
+
+    Two levels, so that the cost stays linear in the cells: masses of up to COARSE stretches of cells, smooth or
+    spiky as evidence has it, then each cell against its stretch's mean.
+    """
     if not np.any(variance > 0):
         return np.maximum(counts, 0.0)
-    cells = len(counts)
-    level = max(float(counts.sum()) / cells, 1e-3)
-    kernels: list[Kernel] = [None] + [_rbf(cells, cells / d) + _JITTER * np.eye(cells) for d in (64.0, 12.0)]
+    starts = np.unique(np.linspace(0, len(counts), min(COARSE, len(counts)) + 1).astype(int)[:-1])
+    width = np.diff(np.append(starts, len(counts)))
+    kernels: list[Kernel] = [None, *(_rbf(len(starts), len(starts) / d) for d in (64.0, 12.0))]
+    coarse = _deviations(np.add.reduceat(counts, starts), np.add.reduceat(variance, starts), width, kernels)
+    level = np.repeat(coarse / width, width)
+    if len(starts) == len(counts):
+        return level
+    return _deviations(counts, variance, np.maximum(level, 1e-3), [None])
+
+
+def _deviations(
+    counts: NDArray[np.float64], variance: NDArray[np.float64], shape: NDArray[np.float64], kernels: Sequence[Kernel]
+) -> NDArray[np.float64]:
+    """Counts shrunk towards a mass in proportion to `shape`, relative deviations having one of the kernels."""
+    expected = shape * max(float(counts.sum()), 1e-3) / float(shape.sum())
+    matrices = [None if K is None else K + _JITTER * np.eye(len(K)) for K in kernels]
     found = denoise(
-        counts - level,
-        np.full(cells, level),
-        np.maximum(variance, 1e-9),
-        kernels,
-        amplitudes=np.geomspace(0.03, 1000.0, 12),  # squared relative deviations of a cell from the flat density
+        counts - expected, expected, np.maximum(variance, 1e-9), matrices, amplitudes=np.geomspace(0.03, 1000.0, 12)
     )
-    return np.maximum(level * (1.0 + found.mean), 0.0)
+    return np.maximum(expected * (1.0 + found.mean), 0.0)

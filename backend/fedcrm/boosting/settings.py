@@ -1,7 +1,8 @@
 """The learner's recipe: every number in one place, each with its reason.
 
-Reasons cite the measurements they rest on: [A] the study of noise, pairs and rounds on simulated
-federations, [B] the study of small budgets. `Recipe.of` picks what depends on the signal.
+Reasons cite the measurements they rest on: [A] noise, pairs and rounds on simulated federations, [B] small
+budgets, [C] a sweep over four real sets, 8 paired seeds, [D] this code on the same sets, 3 to 6 paired seeds; all
+scored on validation parts. `Recipe.of` picks what depends on the signal.
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ class Settings:
     """Every tunable number of the learner; the defaults are the product."""
 
     # --- binning -------------------------------------------------------------------------------------------
-    cells: int = 128  # equal-width cells a number's range is counted in; twice as many cost noise, not privacy
+    cells: int = 128  # equal-width cells a number's range is counted in; more only cost noise
+    cells_high: int = 1024
+    cells_highest: int = 4096  # [C] exact values (round amounts, indicators) get bins of their own: +.6 at epsilon 8
     bins: int = 16  # bins of a number at low signal: [A] 64 were no better under noise
-    bins_high: int = 32  # the same where noise is small against counts
+    bins_high: int = 32
+    bins_highest: int = 128
     most_levels: int = 64  # bins of a category; rarer levels share one
     counted_levels: int = 24  # categories with more levels than this are counted first, to merge the rare ones
     range_share: float = 0.01  # of the training, for ranges nobody declared
@@ -29,7 +33,7 @@ class Settings:
     main_rounds: int = 10  # before pairs; [A] more rounds only split the budget further
     pair_rounds: int = 8  # with pairs
     free_rounds: int = 4  # first rounds, in which every structure gets the same share
-    step: float = 0.3  # first step towards the posterior mean; fields overlap, so a full step overshoots
+    step: float = 0.15  # first step towards the posterior mean; fields overlap, so more overshoots (.3: -.15 at eps 8)
     step_least: float = 0.05
     step_most: float = 0.8
     memory: float = 0.85  # discount of older targets: with noise an average of rounds beats the last one
@@ -39,13 +43,16 @@ class Settings:
     # --- pairs ---------------------------------------------------------------------------------------------
     pair_signal: float = 2000.0  # [B] below it the pair stage costs more than it brings
     high_signal: float = 8000.0  # from here on a wider search and finer bins pay
+    highest_signal: float = 25_000.0  # and from here on the finest
     pair_fields: int = 10  # best fields whose pairs are tried
     pair_fields_high: int = 16  # [A] +2 to +5 points where the signal carries it
     pairs: int = 12  # kept
     pairs_high: int = 25
     pair_bins: int = 5  # coarse bins a numeric side
     pair_levels: int = 8  # coarse bins a category's side
-    pair_share: float = 0.6  # of what is left after binning, for detection and the rounds with pairs
+    pair_most_levels: int = 40  # a category with more is left out: grouped by noisy effect it may fit noise (a guess)
+    pair_share: float = 0.35  # of what is left after binning, for detection and rounds with pairs; [D] .6 cost olist .5
+    pair_share_high: float = 0.6  # [A]
     detection_share: float = 0.35  # of that, for the one round that tries all candidates
     pair_gain: float = 0.5  # evidence, nats, that a pair needs to be kept
 
@@ -65,6 +72,7 @@ class Recipe:
     """
 
     share: float
+    cells: int
     bins: int
     main_rounds: int
     pair_rounds: int
@@ -86,15 +94,17 @@ class Recipe:
         # Without noise the rows alone limit what can be told apart.
         strength = min(signal, rows)
         high = strength >= s.high_signal
+        tier = (strength >= s.high_signal) + (strength >= s.highest_signal)
         paired = signal >= s.pair_signal
         return cls(
             share=share,
-            bins=s.bins_high if high else s.bins,
+            cells=(s.cells, s.cells_high, s.cells_highest)[tier],
+            bins=(s.bins, s.bins_high, s.bins_highest)[tier],
             main_rounds=s.main_rounds,
             pair_rounds=s.pair_rounds if paired else 0,
             pair_fields=s.pair_fields_high if high else s.pair_fields,
             pair_bins=s.pair_bins,
             pairs=s.pairs_high if high else s.pairs,
-            pair_share=s.pair_share if paired else 0.0,
+            pair_share=(s.pair_share_high if high else s.pair_share) if paired else 0.0,
             memory=0.0 if math.isinf(signal) else s.memory,
         )

@@ -6,6 +6,8 @@ import sys
 
 import typer
 
+from fedcrm.cli.budget import budget
+from fedcrm.cli.demo import demo
 from fedcrm.cli.evaluate import evaluate
 from fedcrm.errors import FedCRMError
 
@@ -19,7 +21,9 @@ def fedcrm() -> None:
     """Several organisations train one model together, without pooling their records."""
 
 
+app.command()(demo)
 app.command()(evaluate)
+app.add_typer(budget, name="budget")
 
 
 def main() -> None:
@@ -27,5 +31,12 @@ def main() -> None:
     try:
         app()
     except FedCRMError as error:
-        sys.stderr.write(f"fedcrm: {error}\n")
-        sys.exit(error.exit_status)
+        _refuse(str(error), error.exit_status)
+    except OSError as error:  # a full or read-only disk where nobody had a better word for it
+        where = f"{error.filename}: " if error.filename else ""
+        _refuse(f"{where}{error.strerror or error}", 1)
+
+
+def _refuse(reason: str, status: int) -> None:
+    sys.stderr.write(f"fedcrm: {' '.join(reason.split())}\n")
+    sys.exit(status)

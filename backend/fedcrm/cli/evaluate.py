@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from fedcrm.errors import SettingsError
+from fedcrm.errors import FederationError, SettingsError
 from fedcrm.evaluation.comparison import ComparisonOptions, Step, run_comparison
 from fedcrm.evaluation.metrics import Difference
 from fedcrm.evaluation.paired import Line, Paired, across, paired
@@ -70,7 +70,10 @@ def _run(options: ComparisonOptions, bar: Progress) -> Comparison:
         text = f"{step.name}, seed {step.seed}: {step.method}{epsilon}"
         bar.update(task, description=text, completed=step.done, total=step.total)
 
-    comparison = run_comparison(options, on_step)
+    try:
+        comparison = run_comparison(options, on_step)
+    except KeyboardInterrupt as stopped:
+        raise FederationError("stopped; the same command again goes on from what is finished") from stopped
     bar.update(task, description="compared", completed=1, total=1)
     return comparison
 

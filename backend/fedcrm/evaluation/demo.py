@@ -21,15 +21,16 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
-from fedcrm.evaluation.baselines import fit_central
-from fedcrm.evaluation.metrics import auc, mean_over_participants, spearman, spearman_attainable
-from fedcrm.evaluation.report import render_model_card, render_report
-from fedcrm.evaluation.telco import telco_demo
+import numpy as np
 
 from fedcrm.boosting import FederatedModel, HomeModel, Settings, to_booster
 from fedcrm.errors import SettingsError, StorageError
+from fedcrm.evaluation.baselines import fit_central
 from fedcrm.evaluation.effects import field_effects, pair_names
+from fedcrm.evaluation.metrics import auc, mean_over_participants, spearman, spearman_attainable
+from fedcrm.evaluation.report import render_model_card, render_report
 from fedcrm.evaluation.results import Charges, DemoResults, OrganisationResult, RoundResultRow
+from fedcrm.evaluation.telco import telco_demo
 from fedcrm.features import DataSet, Part, Schema, Split, blocks_of, load_data_set, propose_schema, split
 from fedcrm.federation import (
     Adoption,
@@ -44,6 +45,7 @@ from fedcrm.federation import (
     Quality,
     Records,
     RoundFacts,
+    Serves,
     Trained,
     TrainingTerms,
     WeightSettings,
@@ -51,9 +53,10 @@ from fedcrm.federation import (
     directory_name,
     standings_of,
     train,
+    unit_numbers,
     write_atomically,
 )
-from fedcrm.privacy import Cost
+from fedcrm.privacy import Cost, bound_rows_per_unit
 from fedcrm.secagg import Identity, Roster, default_k_min, default_quorum
 
 __all__ = ["DemoOptions", "Progress", "run_demo"]
@@ -66,6 +69,8 @@ class DemoOptions:
     """What a demo was asked for. data: directory of a data set, None for the built-in telco table.
 
     epsilon: of one training, by organisation where epsilon_per_org names it; each new node's budget too.
+    unit:    the data set's column of privacy units, to protect whole units of at most max_per_unit rows;
+             None: the unit is one record.
     """
 
     out: Path
@@ -78,6 +83,8 @@ class DemoOptions:
     k_min: int = 0
     gate: Gate = Gate.BOOTSTRAP
     quality: Quality = Quality.MEASURED
+    unit: str | None = None
+    max_per_unit: int = 1
     jobs: int = 2
 
     def fixed(self) -> dict[str, object]:
@@ -92,6 +99,8 @@ class DemoOptions:
             "k_min": self.k_min,
             "gate": str(self.gate),
             "quality": str(self.quality),
+            "unit": self.unit,
+            "max_per_unit": self.max_per_unit,
         }
 
 
@@ -122,7 +131,7 @@ def run_demo(options: DemoOptions, *, resume: bool = False, progress: Progress |
         with clock.measure("training"):
             trained = _train(options, data, parts, schema, training, nodes, desk, show)
         _write_model(options.out, trained.model)
-        records = {name: _records(data, parts, name) for name in nodes}
+        records = {name: _records(options, data, parts, name) for name in nodes}
         with clock.measure("at home"):
             adoptions, central = _at_home(options, trained.model, nodes, records, data, parts, show)
         results = _results(options, data, parts, trained, nodes, adoptions, central, desk, clock)
@@ -150,6 +159,12 @@ def _check(options: DemoOptions, data: DataSet) -> None:
             raise SettingsError(f"{name}: epsilon is a positive number, not {epsilon}")
     for name in data.participants:
         directory_name(name)
+    if options.unit is not None and options.unit != data.description.unit:
+        raise SettingsError(
+            f"the data set's privacy unit is {data.description.unit or 'the record'}, not {options.unit}"
+        )
+    if options.max_per_unit < 1 or (options.max_per_unit > 1 and options.unit is None):
+        raise SettingsError("--max-per-unit is at least 1 and goes with --unit")
 
 
 def _begin(options: DemoOptions, *, resume: bool) -> None:
@@ -190,7 +205,7 @@ def _open_nodes(options: DemoOptions, data: DataSet, show: Progress) -> Iterator
                     organisation=name,
                     epsilon_budget=options.epsilon_per_org.get(name, options.epsilon),
                     delta=DELTA,
-                    unit=data.description.unit or "record",
+                    unit=options.unit or "record",
                     period="demo",
                 )
                 nodes[name] = Node.create(directory, settings)
@@ -220,13 +235,28 @@ class _Coordinating:
         self.store.close()
 
 
-def _records(data: DataSet, parts: Split, name: str) -> Records:
+def _records(options: DemoOptions, data: DataSet, parts: Split, name: str) -> Records:
+    training = parts.rows(name, Part.TRAIN)
+    if options.unit is not None:
+        # Which rows of a unit take part is a split, not a secret: seeded, so that a resumed run draws the same.
+        units = unit_numbers(data, training)
+        if units is not None:
+            kept = bound_rows_per_unit(units, options.max_per_unit, np.random.default_rng(options.seed))
+            training = training[kept]
     return Records(
         data,
-        parts.rows(name, Part.TRAIN),
+        training,
         parts.rows(name, Part.VALIDATION),
-        as_of=time.time() / 86400.0,
+        as_of=_as_of(data),
+        unit_rows=options.max_per_unit,
     )
+
+
+def _as_of(data: DataSet) -> float:
+    """When recency is measured: for a table of the past, its newest activity; one person owns all of it here."""
+    dates = data.activity_date
+    known = np.array([]) if dates is None else dates[np.isfinite(dates)]
+    return float(known.max()) if len(known) else 0.0
 
 
 # --- training ----------------------------------------------------------------------------------------
@@ -246,7 +276,7 @@ def _train(
         name: Participant(
             node.identity,
             desk.identity.public,
-            _records(data, parts, name),
+            _records(options, data, parts, name),
             NodeBooks(node),
             node.journal,
             training=training,
@@ -392,13 +422,15 @@ def _organisation(
     name: str, node: Node, data: DataSet, parts: Split, trained: Trained, adoption: Adoption
 ) -> OrganisationResult:
     schema = trained.model.schema
-    test = schema.encode(data, parts.rows(name, Part.TEST))
-    home = HomeModel.load(node.models / "home")
-    margins = {
-        "local": home.local.margin(test.X),
-        "federated": trained.model.restricted(blocks_of(schema, data, name)).margin(test.X),
-        "personal": home.personal.margin(test.X),
-    }
+    rows_of_test = parts.rows(name, Part.TEST)
+    received = trained.model.restricted(blocks_of(schema, data, name))
+    margins = {"federated": received.margin(schema.encode(data, rows_of_test).X)}
+    test = Schema.from_json((node.models / "home" / "schema.json").read_text("utf-8")).encode(data, rows_of_test)
+    if adoption.choice is Serves.FEDERATED:
+        margins["local"], margins["personal"] = np.zeros(len(test.y)), margins["federated"]
+    else:
+        home = HomeModel.load(node.models / "home")
+        margins["local"], margins["personal"] = home.local.margin(test.X), home.personal.margin(test.X)
     margins["chosen"] = margins[adoption.choice]
     measured = parts.evaluable(name)
     figures = {kind: auc(test.y, margin) if measured else None for kind, margin in margins.items()}

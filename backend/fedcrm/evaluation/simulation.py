@@ -117,7 +117,7 @@ def train_private(
     chair = Coordinator(terms, store)
     if encrypted:
         channel = LocalChannel(participants)
-        trained = train(chair, coordinator, roster, channel, store, k_min=k_min, quorum=quorum, timeout=math.inf)
+        trained = train(chair, coordinator, roster, channel, store, k_min=k_min, quorum=quorum)
         model, reports = trained.model, trained.reports
     else:
         invitation = chair.invitation(roster.to_bytes())

@@ -17,7 +17,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -254,7 +253,7 @@ def _assemble(d: Description, columns: Mapping[str, Column], participant: list[s
     _check_participants(d, owner, origin)
     return DataSet(
         description=d,
-        columns=MappingProxyType({c: columns[c] for c in d.features(tuple(columns))}),
+        columns={c: columns[c] for c in d.features(tuple(columns))},
         label=label,
         participant=owner,
         order=_order(d, columns, rows, origin),

@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from types import MappingProxyType
 
 from fedcrm.errors import DataSetError
 from fedcrm.features.forms import as_text, day_number, parse_number
@@ -249,7 +248,7 @@ class _Reader:
             everywhere, by_column = self.values("missing", value if value is not None else []), {}
         for column, values in self.mapping("sentinels").items():
             by_column[column] = tuple(dict.fromkeys((*by_column.get(column, ()), *self.values("sentinels", values))))
-        return tuple(dict.fromkeys(("", *everywhere))), MappingProxyType(by_column)
+        return tuple(dict.fromkeys(("", *everywhere))), by_column
 
     def participants(self) -> Mapping[str, int | None]:
         value = self.raw.get("participants", {})
@@ -260,7 +259,7 @@ class _Reader:
         for name, rows in value.items():
             if rows is not None and (isinstance(rows, bool) or not isinstance(rows, int) or rows < 0):
                 raise self.wrong("participants", f"gives '{name}' a number of rows that is not a whole number")
-        return MappingProxyType(dict(value))
+        return dict(value)
 
     def mapping(self, key: str) -> dict[str, object]:
         value = self.raw.get(key)
@@ -283,7 +282,7 @@ class _Reader:
             found[column] = PublicRange(
                 low, high, str(given.get("source", PublicRange.__dataclass_fields__["source"].default))
             )
-        return MappingProxyType(found)
+        return found
 
     def bound(self, column: str, value: object) -> float:
         if isinstance(value, str):
@@ -305,7 +304,7 @@ class _Reader:
                 raise self.wrong("categories", f"of '{column}' must be distinct and not blank")
             default = PublicCategories.__dataclass_fields__["source"].default
             found[column] = PublicCategories(texts, str(given.get("source", default)))
-        return MappingProxyType(found)
+        return found
 
 
 def _refuse_contradictions(d: Description, path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
@@ -26,6 +26,7 @@ __all__ = [
     "day_number",
     "form_of",
     "has_clock",
+    "is_missing",
     "moment_number",
     "parse_date",
     "parse_number",
@@ -64,6 +65,7 @@ _CURRENCY = "$€£¥"
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ].*)?", re.ASCII)
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 _EPOCH = date(1970, 1, 1).toordinal()
+_LONGEST = 1_100  # bits; beyond what a float holds
 _ID_WORDS = frozenset({"id", "key", "uuid", "guid", "number", "no", "nr", "ref", "reference", "hash"})
 
 
@@ -91,7 +93,18 @@ def as_text(value: object) -> str:
         if math.isnan(number):
             return ""
         return str(int(number)) if number.is_integer() and abs(number) < 2**53 else repr(number)
+    if isinstance(value, int) and value.bit_length() > _LONGEST:
+        return "1e999" if value > 0 else "-1e999"  # Python refuses to write out very long integers
     return str(value)
+
+
+def is_missing(text: str, missing: Collection[str], sentinels: Collection[str] = ()) -> bool:
+    """Whether a raw text stands for no value: one of these texts, or a sentinel as text or as number."""
+    text = text.strip()
+    if text in missing or text in sentinels:
+        return True
+    number = parse_number(text) if sentinels else math.nan
+    return not math.isnan(number) and any(parse_number(s) == number for s in sentinels)
 
 
 def parse_number(text: str) -> float:

@@ -20,7 +20,7 @@ from fedcrm.errors import DataSetError
 from fedcrm.features.dataset import Column, DataSet
 from fedcrm.features.derived import MOST_DERIVED, RULES, TRANSFORMS, Kind, is_money
 from fedcrm.features.description import DataSetWarning, Description, ratio_of
-from fedcrm.features.forms import HALF, Form, date_format_of, form_of, has_clock, parse_number
+from fedcrm.features.forms import HALF, Form, date_format_of, form_of, has_clock, is_missing, parse_number
 from fedcrm.features.schema import Field, Schema, spreads_by_factor
 
 __all__ = ["blocks_of", "category_values", "observed_categories", "observed_ranges", "propose_schema"]
@@ -112,8 +112,7 @@ def observed_ranges(schema: Schema, data: DataSet, rows: NDArray[np.int64]) -> d
 
 def _given(column: Column, missing: Sequence[str], sentinels: Sequence[str]) -> NDArray[np.bool_]:
     """Which distinct values are values, (distinct,)."""
-    nothing = {*missing, *sentinels, ""}
-    return np.array([str(v).strip() not in nothing for v in column.values], dtype=bool)
+    return np.array([not is_missing(str(v), missing, sentinels) for v in column.values], dtype=bool)
 
 
 def _left_out(data: DataSet, what: str, why: str) -> None:

@@ -12,7 +12,6 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 
 from fedcrm.features.dataset import Column, DataSet
 from fedcrm.features.derived import TRANSFORMS, Kind, ratio
-from fedcrm.features.forms import as_text, parse_number
+from fedcrm.features.forms import as_text, is_missing
 
 __all__ = ["Field", "Schema", "Table", "spreads_by_factor"]
 
@@ -203,7 +202,7 @@ class Schema:
                 entry = {**entry, "kind": Kind(entry["kind"]), "source": tuple(entry["source"])}
                 fields.append(Field(**{**entry, "categories": None if names is None else tuple(names)}))
             sentinels = {str(c): tuple(map(str, v)) for c, v in raw["sentinels"].items()}
-            return cls(tuple(fields), tuple(map(str, raw["missing"])), MappingProxyType(sentinels))
+            return cls(tuple(fields), tuple(map(str, raw["missing"])), sentinels)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a schema: {error!r}") from error
 
@@ -253,7 +252,7 @@ class Schema:
         transform = TRANSFORMS[field.transform]
         # A sentinel is what its own indicator looks for, and no value to every other field of the column.
         sentinels = () if field.transform == "is_sentinel" else self.sentinels.get(source, ())
-        gone = np.array([self._is_missing(t, sentinels) for t in texts], dtype=bool)
+        gone = np.array([is_missing(t, self.missing, sentinels) for t in texts], dtype=bool)
         given = [("" if out else t) for t, out in zip(texts, gone, strict=True)]
         computed = transform.compute(given, field.argument)
         if transform.kind is Kind.CATEGORICAL:
@@ -261,13 +260,6 @@ class Schema:
             computed = np.array([code.get(str(c), len(code)) if c != "" else np.nan for c in computed], dtype=float)
         values = np.asarray(computed, dtype=np.float64)
         return values if transform.sees_missing else np.where(gone, np.nan, values)
-
-    def _is_missing(self, text: str, sentinels: tuple[str, ...]) -> bool:
-        text = text.strip()
-        if text in self.missing or text in sentinels:
-            return True
-        number = parse_number(text) if sentinels else math.nan
-        return not math.isnan(number) and any(parse_number(s) == number for s in sentinels)
 
 
 def spreads_by_factor(low: float, high: float) -> bool:

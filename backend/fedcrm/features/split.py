@@ -74,9 +74,9 @@ def split(data: DataSet, seed: int, by_time: bool = False) -> Split:
         rows = data.rows(name)
         rng = np.random.default_rng([seed, int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")])
         of_row = _by_time(data, rows) if by_time else _stratified(data, rows, rng)
-        parts[name] = MappingProxyType({part: rows[of_row == i] for i, part in enumerate(Part)})
+        parts[name] = {part: rows[of_row == i] for i, part in enumerate(Part)}
     left_out = tuple(name for name in parts if not _can_be_judged(data.label[parts[name][Part.TEST]]))
-    return Split(seed, by_time, MappingProxyType(parts), left_out)
+    return Split(seed, by_time, parts, left_out)
 
 
 def _can_be_judged(label: NDArray[np.int8]) -> bool:

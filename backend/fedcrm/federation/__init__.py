@@ -1,11 +1,12 @@
 """Rounds between organisations: who says what to whom, what is charged, what is kept, what is refused."""
 
-from fedcrm.federation.adoption import Adoption, adopt, adoption_of
+from fedcrm.federation.adoption import Adoption, Serves, adopt, adoption_of
 from fedcrm.federation.books import Books, NodeBooks, SimulatedBooks
 from fedcrm.federation.channel import Channel, Outcome
 from fedcrm.federation.checkpoint import Checkpoint, CoordinatorStore
 from fedcrm.federation.coordinator import Coordinator, RoundFacts, TrainingTerms, standings_of
 from fedcrm.federation.gate import Gate, Verdict, judge
+from fedcrm.federation.home_schema import home_schema, unit_numbers
 from fedcrm.federation.messages import Agreement, Invitation, Report, RoundRequest
 from fedcrm.federation.node import Node, NodeSettings, directory_name, organisation_name, write_atomically
 from fedcrm.federation.participant import Participant, Records
@@ -38,6 +39,7 @@ __all__ = [
     "RoundRequest",
     "RoundResult",
     "SecureRounds",
+    "Serves",
     "SimulatedBooks",
     "Standing",
     "Trained",
@@ -47,9 +49,11 @@ __all__ = [
     "adopt",
     "adoption_of",
     "directory_name",
+    "home_schema",
     "judge",
     "organisation_name",
     "standings_of",
     "train",
+    "unit_numbers",
     "write_atomically",
 ]

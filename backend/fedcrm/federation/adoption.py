@@ -4,7 +4,7 @@ All of it happens on the organisation's own rows and machine. Nothing leaves, so
 it chooses changes nothing in what it contributes.
 
     models/federated.json   the last received model that passed the gate
-    models/home/            own and stacked models
+    models/home/            own and stacked models, and the organisation's own encoding
     models/choice.json      which of them serves, and the gate's verdicts
 """
 
@@ -14,26 +14,41 @@ import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fedcrm.boosting import FederatedModel, HomeModel
 from fedcrm.errors import StorageError
-from fedcrm.features import blocks_of
+from fedcrm.features import Schema, blocks_of
 from fedcrm.federation.gate import Gate, Verdict, judge
+from fedcrm.federation.home_schema import home_schema, unit_numbers
 from fedcrm.federation.node import write_atomically
 from fedcrm.federation.participant import Records
 
-__all__ = ["Adoption", "adopt", "adoption_of"]
+__all__ = ["Adoption", "Serves", "adopt", "adoption_of"]
+
+
+FEWEST = 2
+"""Rows of either class that own models need."""
+
+
+class Serves(StrEnum):
+    """What an organisation scores its records by."""
+
+    PERSONAL = "personal"
+    LOCAL = "local"
+    FEDERATED = "federated"
 
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """What the organisation decided. model: digest of the received model, hex. choice: "personal" or "local"."""
+    """What the organisation decided. model: digest of the received model, hex. weights: of its stack, by part."""
 
     model: str
-    choice: str
+    choice: Serves
     gate: Gate
     verdicts: Mapping[Gate, Verdict]
     weights: Mapping[str, float]
@@ -56,18 +71,43 @@ def adopt(
     digest = received.digest().hex()
     if (before := adoption_of(models)) is not None and before.model == digest:
         return before
-    schema, data = received.schema, records.data
-    own = received.restricted(blocks_of(schema, data, organisation))
-    training, validation = (schema.encode(data, rows) for rows in (records.training, records.validation))
+    own = received.restricted(blocks_of(received.schema, records.data, organisation))
     last = _last_good(models)
-    margins = (own.margin(validation.X), None if last is None else _margin_on(last, records, organisation))
-    verdicts = {kind: judge(validation.y, *margins, kind, np.random.default_rng(seed)) for kind in Gate}
+    y = records.data.label[records.validation]
+    margins = (_margin(own, records), None if last is None else _margin(last, records))
+    verdicts = {kind: judge(y, *margins, kind, np.random.default_rng(seed)) for kind in Gate}
     accepted = verdicts[gate].accepted
-    home = HomeModel.fit(own, training.X, training.y, validation.X, validation.y, seed=seed)
-    choice = home.chosen if accepted else "local"
-    adoption = Adoption(digest, choice, gate, verdicts, dict(home.weights))
-    _store(models, own if accepted else last, home, adoption)
+    base = own if accepted else last
+    schema, home = _at_home(own if base is None else base, records, seed)
+    if home is None:
+        choice = Serves.FEDERATED
+    elif base is None:
+        choice = Serves.LOCAL
+    else:
+        choice = Serves(home.chosen)
+    adoption = Adoption(digest, choice, gate, verdicts, {} if home is None else home.weights)
+    _store(models, base, schema, home, adoption)
     return adoption
+
+
+def _at_home(base: FederatedModel, records: Records, seed: int) -> tuple[Schema, HomeModel | None]:
+    """The organisation's own encoding and models; no models where its rows hold hardly any of one class."""
+    rows = np.concatenate([records.training, records.validation])
+    schema = home_schema(base.schema, records.data, rows)
+    training, validation = (schema.encode(records.data, part) for part in (records.training, records.validation))
+    y = records.data.label[rows]
+    if min(int(np.sum(y == 1)), int(np.sum(y == 0))) < FEWEST:
+        return schema, None
+    home = HomeModel.fit(
+        base,
+        training.X,
+        training.y.astype(np.float64),
+        validation.X,
+        validation.y.astype(np.float64),
+        seed,
+        groups=unit_numbers(records.data, rows),
+    )
+    return schema, home
 
 
 def adoption_of(models: Path) -> Adoption | None:
@@ -79,7 +119,7 @@ def adoption_of(models: Path) -> Adoption | None:
     except (OSError, ValueError) as error:
         raise StorageError(f"{models / 'choice.json'} cannot be read") from error
     verdicts = {Gate(kind): Verdict(**{**verdict, "gate": Gate(kind)}) for kind, verdict in raw["verdicts"].items()}
-    return Adoption(raw["model"], raw["choice"], Gate(raw["gate"]), verdicts, raw["weights"])
+    return Adoption(raw["model"], Serves(raw["choice"]), Gate(raw["gate"]), verdicts, raw["weights"])
 
 
 def _last_good(models: Path) -> FederatedModel | None:
@@ -87,18 +127,22 @@ def _last_good(models: Path) -> FederatedModel | None:
     return FederatedModel.from_json(path.read_text("utf-8")) if path.exists() else None
 
 
-def _margin_on(model: FederatedModel, records: Records, organisation: str) -> np.ndarray:
-    # Its own schema: a former training may have agreed on another one.
-    table = model.schema.encode(records.data, records.validation)
-    return model.restricted(blocks_of(model.schema, records.data, organisation)).margin(table.X)
+def _margin(model: FederatedModel, records: Records) -> NDArray[np.float64]:
+    # By its own schema: a former training may have agreed on another one.
+    return model.margin(model.schema.encode(records.data, records.validation).X)
 
 
-def _store(models: Path, federated: FederatedModel | None, home: HomeModel, adoption: Adoption) -> None:
+def _store(
+    models: Path, federated: FederatedModel | None, schema: Schema, home: HomeModel | None, adoption: Adoption
+) -> None:
     """choice.json last: it names what the rest is, so a kill before it means doing this again."""
     try:
         building = models / ".home.building"
         shutil.rmtree(building, ignore_errors=True)
-        home.save(building)
+        building.mkdir()
+        if home is not None:
+            home.save(building)
+        write_atomically(building / "schema.json", schema.to_json().encode())
         if federated is not None:
             write_atomically(models / "federated.json", federated.to_json().encode())
         shutil.rmtree(models / "home", ignore_errors=True)

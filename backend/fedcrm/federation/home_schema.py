@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fedcrm.features import DataSet, Kind, Schema, category_values, observed_ranges
 
-__all__ = ["home_schema"]
+__all__ = ["home_schema", "unit_numbers"]
 
 
 def home_schema(agreed: Schema, data: DataSet, rows: NDArray[np.int64]) -> Schema:
@@ -38,3 +38,12 @@ def home_schema(agreed: Schema, data: DataSet, rows: NDArray[np.int64]) -> Schem
     )
     ranges = observed_ranges(rangeless, data, rows)
     return agreed.with_categories(further, provenance="at home").with_ranges(ranges, provenance="at home")
+
+
+def unit_numbers(data: DataSet, rows: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """A number for the privacy unit of each of these rows; None where every row is its own."""
+    if data.unit is None:
+        return None
+    alone = np.array([unit or f"\0{row}" for row, unit in zip(rows, data.unit[rows], strict=True)], dtype=str)
+    numbers: NDArray[np.int64] = np.unique(alone, return_inverse=True)[1]
+    return numbers

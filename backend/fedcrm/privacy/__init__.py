@@ -18,6 +18,7 @@ from fedcrm.privacy.events import (
     event_from_json,
     event_to_json,
 )
+from fedcrm.privacy.forecast import RoundsLeft, TrainingsLeft, largest_training, rounds_left, trainings_left
 from fedcrm.privacy.gaussian import RandomBytes, rounded_gaussian, rounded_gaussian_variance
 from fedcrm.privacy.ledger import Ledger, Receipt, Spent, utc_now
 from fedcrm.privacy.resend import NoisyAnswers, release_once
@@ -51,8 +52,10 @@ __all__ = [
     "PureRelease",
     "RandomBytes",
     "Receipt",
+    "RoundsLeft",
     "Spent",
     "TrainingBudget",
+    "TrainingsLeft",
     "bound_rows_per_unit",
     "calibrate",
     "calibration_event",
@@ -63,12 +66,15 @@ __all__ = [
     "gdp_delta",
     "gdp_epsilon",
     "gdp_mu",
+    "largest_training",
     "noisy_counts",
     "plan_domains",
     "release_domain",
     "release_once",
     "rounded_gaussian",
     "rounded_gaussian_variance",
+    "rounds_left",
+    "trainings_left",
     "unit_sensitivity",
     "utc_now",
 ]

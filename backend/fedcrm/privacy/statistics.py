@@ -145,15 +145,18 @@ def calibrate(
         cells, for_counts, sensitivity=unit_rows, random_bytes=random_bytes
     )
     positives, negatives = _sum(sure_pos, other_pos), _sum(sure_neg, other_neg)
-    rows, sure = _sum(positives, negatives), _sum(sure_pos, sure_neg)
+    sure, other = _sum(sure_pos, sure_neg), _sum(other_pos, other_neg)
+    rows = _sum(sure, other)
+    # Half the difference: unlike the sum of one of them, its noise is uncorrelated with that of the rows.
+    surplus = Estimate((sure.value - other.value) / 2, rows.standard_error / 2)
     completeness = _centred_sum(records.filled, for_completeness, unit_rows, random_bytes)
     recency = _centred_sum(records.recency, for_recency, unit_rows, random_bytes)
     return Calibration(
         positives=_not_negative(positives),
         negatives=_not_negative(negatives),
-        completeness=_mean(completeness, rows, centre=0.5, prior=_COMPLETENESS_PRIOR),
-        recency=_mean(recency, rows, centre=0.5, prior=_RECENCY_PRIOR),
-        label_reliability=_mean(sure, rows, centre=0.0, prior=_RELIABILITY_PRIOR),
+        completeness=_mean(completeness, rows, prior=_COMPLETENESS_PRIOR),
+        recency=_mean(recency, rows, prior=_RECENCY_PRIOR),
+        label_reliability=_mean(surplus, rows, prior=_RELIABILITY_PRIOR),
     )
 
 
@@ -227,11 +230,11 @@ def _centred_sum(values: NDArray[np.float64], epsilon: float, unit_rows: int, ra
     return Estimate(noisy.value / _STEPS, noisy.standard_error / _STEPS)
 
 
-def _mean(total: Estimate, rows: Estimate, *, centre: float, prior: Estimate) -> Estimate:
-    """A share out of a noisy sum and a noisy number of rows, moved towards its prior as far as the noise says."""
+def _mean(total: Estimate, rows: Estimate, *, prior: Estimate) -> Estimate:
+    """A share out of a noisy sum of (value - 1/2) and a noisy number of rows, shrunk as far as the noise says."""
     count = max(rows.value, rows.standard_error, 1.0)
-    observed = min(max(centre + total.value / count, 0.0), 1.0)
-    error = math.hypot(total.standard_error, (observed - centre) * rows.standard_error) / count
+    observed = min(max(0.5 + total.value / count, 0.0), 1.0)
+    error = math.hypot(total.standard_error, (observed - 0.5) * rows.standard_error) / count
     precision, prior_precision = error**-2, prior.standard_error**-2
     mean = (precision * observed + prior_precision * prior.value) / (precision + prior_precision)
     return Estimate(mean, (precision + prior_precision) ** -0.5)

@@ -108,7 +108,7 @@ class ParticipantAttempt:
         self._least_quorum = default_quorum(n) if least_quorum is None else least_quorum
         self._least_k_min = default_k_min(n, self._least_quorum) if least_k_min is None else least_k_min
         self._phase = ParticipantPhase.IDLE
-        self._replies: dict[bytes, bytes | None] = {}
+        self._replies: dict[bytes, Envelope | None] = {}
         self._terms: AttemptTerms | None = None
         self._commits: dict[str, Commit] = {}
         self._dealt: _Dealt | None = None
@@ -147,7 +147,7 @@ class ParticipantAttempt:
         """
         seen = hashlib.sha256(head_of(message, self._roster.coordinator.name)).digest()
         if seen in self._replies:
-            return self._replies[seen]
+            return _wire(self._replies[seen])
         attempt = None if self._terms is None else self._terms.id
         envelope = open_envelope(message, self._roster.coordinator, self._parameters.digest, attempt)
         kind, coordinator = type(envelope.message), self._roster.coordinator.name
@@ -159,8 +159,8 @@ class ParticipantAttempt:
         reply = self._answer(envelope)
         self._digests[kind] = envelope.digest
         self._phase = after
-        self._replies[envelope.digest] = None if reply is None else reply.to_bytes()
-        return self._replies[envelope.digest]
+        self._replies[envelope.digest] = reply
+        return _wire(reply)
 
     def upload(self, values: NDArray[np.int64]) -> bytes:
         """Pack, mask, encrypt and sign the vector: UPLOAD.
@@ -420,3 +420,7 @@ class ParticipantAttempt:
         if value is None:
             raise UnexpectedMessage(f"nothing to work with while {self._phase}")
         return value
+
+
+def _wire(reply: Envelope | None) -> bytes | None:
+    return None if reply is None else reply.to_bytes()

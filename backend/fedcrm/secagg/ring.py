@@ -20,8 +20,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from fedcrm.errors import SettingsError
+
 __all__ = [
     "PRODUCTION",
+    "SMUDGING_SPLIT",
     "WIRE_BYTES",
     "Residues",
     "RingParameters",
@@ -42,8 +45,12 @@ Residues = NDArray[np.uint64]
 WIRE_BYTES = 25
 """Four residues of 50 bits: 200 bits a coefficient."""
 
-_LANE = np.uint64(50)
-_LOW50 = np.uint64((1 << 50) - 1)
+SMUDGING_SPLIT = 58
+"""Smudging noise is drawn as high * 2^58 + low, each from one 64-bit word."""
+
+_PRIME_BITS = 50
+_LANE = np.uint64(_PRIME_BITS)
+_LOW50 = np.uint64((1 << _PRIME_BITS) - 1)
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,8 @@ class RingParameters:
     plain_bits:    messages live modulo 2^plain_bits.
     smudging_bits: each dealer's smudging noise is uniform in +-2^smudging_bits.
     insecure:      small parameters for tests: SEAL's security table is not enforced.
+
+    Raises SettingsError where the arithmetic here would not be exact.
     """
 
     degree: int
@@ -64,6 +73,12 @@ class RingParameters:
     plain_bits: int = 59
     smudging_bits: int = 117
     insecure: bool = False
+
+    def __post_init__(self) -> None:
+        if not all(p < 1 << _PRIME_BITS for p in self.primes):
+            raise SettingsError("the ring's primes lie below 2^50")
+        if not SMUDGING_SPLIT <= self.smudging_bits <= SMUDGING_SPLIT + 63:
+            raise SettingsError(f"smudging noise of {SMUDGING_SPLIT} to {SMUDGING_SPLIT + 63} bits can be drawn")
 
     @cached_property
     def column(self) -> NDArray[np.uint64]:

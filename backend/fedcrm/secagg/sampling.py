@@ -14,7 +14,7 @@ import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from numpy.typing import NDArray
 
-from fedcrm.secagg.ring import Residues, RingParameters, add, multiply
+from fedcrm.secagg.ring import SMUDGING_SPLIT, Residues, RingParameters, add, multiply
 
 __all__ = [
     "SEED_BYTES",
@@ -32,8 +32,6 @@ RandomBytes = Callable[[int], bytes]
 """Returns that many unpredictable bytes."""
 
 SEED_BYTES = 32
-_SPLIT = 58
-"""Smudging noise is drawn as high * 2^58 + low."""
 
 
 @lru_cache(maxsize=4)
@@ -98,9 +96,9 @@ def smudging(chunks: int, parameters: RingParameters, random_bytes: RandomBytes)
     """
     column, shape = parameters.column, (chunks, 1, parameters.degree)
     drawn = np.frombuffer(random_bytes(16 * chunks * parameters.degree), "<u8").reshape(2, *shape)
-    low = drawn[0] & np.uint64((1 << _SPLIT) - 1)
-    high = drawn[1] & np.uint64((1 << parameters.smudging_bits + 1 - _SPLIT) - 1)
-    scale = np.array([pow(2, _SPLIT, p) for p in parameters.primes], np.uint64)[:, None]
+    low = drawn[0] & np.uint64((1 << SMUDGING_SPLIT) - 1)
+    high = drawn[1] & np.uint64((1 << parameters.smudging_bits + 1 - SMUDGING_SPLIT) - 1)
+    scale = np.array([pow(2, SMUDGING_SPLIT, p) for p in parameters.primes], np.uint64)[:, None]
     offset = np.array([-(1 << parameters.smudging_bits) % p for p in parameters.primes], np.uint64)[:, None]
     raised = multiply(high % column, np.broadcast_to(scale, column.shape), column)
     return add(add(raised, low % column, column), np.broadcast_to(offset, raised.shape), column)

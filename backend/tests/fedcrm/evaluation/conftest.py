@@ -5,8 +5,12 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from fedcrm.evaluation.results import Charges, DemoResults, FieldEffect, OrganisationResult, RoundResultRow
+
+settings.register_profile("fedcrm", deadline=None)  # a busy machine is not a failure
+settings.load_profile("fedcrm")
 
 NAMES = (
     "Aurora Telecom",

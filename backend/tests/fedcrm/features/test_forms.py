@@ -10,6 +10,7 @@ from fedcrm.features.forms import (
     day_number,
     form_of,
     has_clock,
+    is_missing,
     parse_number,
     words_of,
 )
@@ -119,3 +120,15 @@ def test_amounts_that_all_differ_are_no_identifiers():
 
 def test_a_column_without_values_is_a_category():
     assert form_of("x", [], np.array([], dtype=np.int64)) is Form.CATEGORY
+
+
+def test_a_sentinel_is_missing_as_text_and_as_number_and_a_missing_text_as_text_only():
+    assert is_missing(" NA ", ("", "NA"))
+    assert is_missing("999.0", ("",), ("999",))
+    assert not is_missing("0.0", ("", "0"))
+    assert not is_missing("9999", ("",), ("999",))
+
+
+def test_an_integer_too_long_to_write_out_is_as_good_as_infinite():
+    assert as_text(10**5000) == "1e999"
+    assert parse_number(as_text(-(10**5000))) == -math.inf

@@ -26,9 +26,7 @@ def spent_to_the_last_drop(budget: TrainingBudget) -> Cost:
     st.floats(0, 0.5),
 )
 def test_a_budget_spent_completely_is_quoted_as_its_epsilon_and_never_above(epsilon, delta, pure, domains, reserve):
-    budget = TrainingBudget.plan(
-        epsilon, delta, pure_share=pure, domain_delta_share=domains, reserve_share=reserve
-    )
+    budget = TrainingBudget.plan(epsilon, delta, pure_share=pure, domain_delta_share=domains, reserve_share=reserve)
     quoted = spent_to_the_last_drop(budget).epsilon(delta)
     assert quoted <= epsilon
     assert quoted == pytest.approx(epsilon, rel=1e-6)

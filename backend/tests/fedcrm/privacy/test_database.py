@@ -53,7 +53,9 @@ def test_a_directory_is_no_ledger(tmp_path):
         Ledger.open(tmp_path)
 
 
-@pytest.mark.parametrize("contents", [b"not a database, but long enough to be one" * 50, b"SQLite format 3\x00" + bytes(80)])
+@pytest.mark.parametrize(
+    "contents", [b"not a database, but long enough to be one" * 50, b"SQLite format 3\x00" + bytes(80)]
+)
 def test_a_file_that_is_no_database_is_refused_in_one_line(tmp_path, contents):
     other = tmp_path / "node.sqlite"
     other.write_bytes(contents)
@@ -86,17 +88,23 @@ def test_a_password_is_not_repeated_in_an_error():
     assert "secret" not in str(refused.value)
 
 
+def charge_until_refused(ledger: Ledger, event: GaussianRelease) -> tuple[int, StorageError]:
+    for made in range(10_000):
+        try:
+            ledger.charge(event, training="t", key=str(made))
+        except StorageError as refused:
+            return made, refused
+    pytest.fail("the disk never filled")
+
+
 def test_a_full_disk_refuses_the_charge_and_nothing_else(path, monkeypatch):
     ledger = Ledger.open(path)
     ledger.open_training("t", ledger.plan_training(8.0))
     with ledger.database.reading() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")  # of this connection, which the pool keeps
-    made = 0
-    with pytest.raises(StorageError) as refused:
-        for made in range(10_000):
-            ledger.charge(release("x" * 400), training="t", key=str(made))
-    assert "\n" not in str(refused.value)
+    made, refused = charge_until_refused(ledger, release("x" * 400))
+    assert "\n" not in str(refused)
     assert len(ledger) == len(Ledger.open(path)) == made
     assert ledger.verify() == Ledger.open(path).verify()
     with ledger.database.reading() as connection:
@@ -117,10 +125,7 @@ def test_a_really_full_disk_is_one_line_too(tmp_path):
     try:
         ledger = Ledger.create(small / "node.sqlite", organisation="Alpha", epsilon_budget=8.0)
         ledger.open_training("t", ledger.plan_training(8.0))
-        made = 0
-        with pytest.raises(StorageError):
-            for made in range(10_000):
-                ledger.charge(release("x" * 4000), training="t", key=str(made))
+        made, _ = charge_until_refused(ledger, release("x" * 4000))
         assert made > 5
         assert ledger.verify().sequence == made + 2
         (small / "node.sqlite").read_bytes()
@@ -161,9 +166,7 @@ def test_threads_may_share_a_ledger(path):
     ledger.open_training("t", ledger.plan_training(8.0))
     threads = [
         threading.Thread(
-            target=lambda name=name: [
-                ledger.charge(release("x"), training="t", key=f"{name}/{i}") for i in range(20)
-            ]
+            target=lambda name=name: [ledger.charge(release("x"), training="t", key=f"{name}/{i}") for i in range(20)]
         )
         for name in "abcd"
     ]
@@ -181,9 +184,13 @@ def test_a_block_that_raises_changes_nothing(path):
     class Interrupted(BaseException):
         pass
 
-    with pytest.raises(Interrupted), database.writing() as connection:
-        connection.exec_driver_sql("CREATE TABLE half_written (x INTEGER)")
-        raise Interrupted
+    def write_half() -> None:
+        with database.writing() as connection:
+            connection.exec_driver_sql("CREATE TABLE half_written (x INTEGER)")
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        write_half()
     with database.reading() as connection:
         found = connection.exec_driver_sql("SELECT count(*) FROM sqlite_master WHERE name = 'half_written'")
         assert found.scalar_one() == 0

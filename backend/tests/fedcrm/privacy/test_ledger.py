@@ -164,13 +164,18 @@ def test_a_training_whose_limits_exceed_its_epsilon_is_refused(ledger):
         ledger.open_training("generous", TrainingBudget.from_json(raw))
 
 
-@pytest.mark.parametrize("ask", ["charge", "spent", "budget", "reserve_spent"])
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda ledger: ledger.charge(release(0.1), training="nobody", key="k"),
+        lambda ledger: ledger.spent("nobody"),
+        lambda ledger: ledger.budget("nobody"),
+        lambda ledger: ledger.reserve_spent("nobody"),
+    ],
+)
 def test_an_unknown_training_is_refused(ledger, ask):
     with pytest.raises(SettingsError, match="nobody"):
-        if ask == "charge":
-            ledger.charge(release(0.1), training="nobody", key="k")
-        else:
-            getattr(ledger, ask)("nobody")
+        ask(ledger)
 
 
 def test_a_new_period_has_its_own_limit_but_all_time_goes_on(ledger):

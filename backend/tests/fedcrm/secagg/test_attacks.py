@@ -91,9 +91,7 @@ def test_a_malformed_upload_steals_the_key_and_still_opens_no_update(attempt, ri
     is one-time padded.
     """
     if not masked:
-        monkeypatch.setattr(
-            participant, "mask", lambda me, keys, chunks, degree, bits: np.zeros((chunks, degree), np.uint64)
-        )
+        monkeypatch.setattr(participant, "mask", no_mask)
     one = attempt(4, coordinates=1000)
     accomplice, victim = one.names[3], one.names[0]
     one.values[accomplice] = np.zeros(1000, np.int64)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fedcrm.errors import SettingsError
 from fedcrm.secagg.ring import (
     PRODUCTION,
     WIRE_BYTES,
@@ -132,3 +134,11 @@ def test_truncated_and_oversized_wire_forms_are_refused(ring, change):
         from_wire(wire[:change] if change < 0 else wire + bytes(change), ring)
     with pytest.raises(ValueError, match="whole number"):
         from_wire(b"", ring)
+
+
+@pytest.mark.parametrize(
+    "change", [{"smudging_bits": 57}, {"smudging_bits": 122}, {"primes": (*PRIMES[:3], (1 << 50) + 1)}]
+)
+def test_parameters_this_arithmetic_cannot_carry_are_refused(change):
+    with pytest.raises(SettingsError):
+        replace(PRODUCTION, **change)
