@@ -18,7 +18,7 @@ from fedcrm.evaluation.demo import DemoOptions, run_demo
 from fedcrm.evaluation.demo import Progress as DemoProgress
 from fedcrm.evaluation.results import DemoResults
 from fedcrm.federation import Gate, Quality
-from fedcrm.secagg import collusion_table, safe_against
+from fedcrm.secagg import collusion_table
 
 __all__ = ["demo"]
 
@@ -31,13 +31,13 @@ STEPS = {
 
 def demo(
     task: Annotated[str | None, typer.Option(help="Refuse a data set of another task.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Directory of a data set; without it the built-in telco table.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Directory of a data set; default: telco churn.")] = None,
     epsilon: Annotated[float, typer.Option(help="Privacy budget of one training; smaller is stronger.")] = 8.0,
     epsilon_per_org: Annotated[Path | None, typer.Option(help="JSON file {organisation: epsilon}.")] = None,
     seed: Annotated[int, typer.Option(help="Of the splits; never of keys, masks or noise.")] = 1,
     out: Annotated[Path, typer.Option(help="Directory for everything the run makes.")] = Path("out/demo"),
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
-    fast: Annotated[bool, typer.Option("--fast", help="Fewer rounds and pairs; same noise, encryption, ledger.")] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="Fewer rounds and pairs; all else the same.")] = False,
     k_min: Annotated[int, typer.Option(help="Fewest organisations an opened sum may hold; 0 for the default.")] = 0,
     gate: Annotated[Gate, typer.Option(help="Rule by which a received model may serve.")] = Gate.BOOTSTRAP,
     quality: Annotated[Quality, typer.Option(help="Quality multiplier of the weights.")] = Quality.MEASURED,
@@ -136,8 +136,9 @@ def _print_collusion(console: Console, results: DemoResults) -> None:
     table = Table(title=f"k_min {results.k_min} of {n}: coordinator and colluding organisations", title_justify="left")
     for heading in ("colluders", "smallest safe k_min", "safe here"):
         table.add_column(heading, justify="right")
-    for row in collusion_table(n, results.quorum):
-        table.add_row(str(row.colluders), str(row.safe_k_min), "yes" if row.colluders <= safe_against(n, results.k_min) else "no")
+    for row in collusion_table(n, results.quorum, results.k_min):
+        least = "none is" if row.least_k_min is None else str(row.least_k_min)
+        table.add_row(str(row.colluders), least, "yes" if row.safe else "no")
     console.print(table)
 
 
