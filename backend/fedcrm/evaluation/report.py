@@ -119,7 +119,7 @@ class SharedFacts:
             organisations=tuple((o.name, o.reported_rows, o.epsilon_budget) for o in results.organisations),
             rounds=results.rounds,
             stopped_early=results.stopped_early,
-            effects=tuple(sorted(results.effects, key=_reach, reverse=True)),
+            effects=results.effects,
             pairs=results.pairs,
             quorum=results.quorum,
             k_min=results.k_min,
@@ -282,8 +282,7 @@ def _timings_view(results: DemoResults) -> dict[str, object]:
 
 
 def _effects_view(results: DemoResults) -> dict[str, object]:
-    effects = sorted(results.effects, key=_reach, reverse=True)
-    shown = effects[:CURVES_SHOWN]
+    shown = results.effects[:CURVES_SHOWN]
     # A rare level's band can be many times as wide as anything the model says; it is cut at the axis' ends.
     usual = statistics.median([d for e in shown for d in e.deviation] or [0.0])
     axis = Axis.spanning([p + side * 2 * usual for e in shown for p in e.points for side in (-1, 1)] + [0.0], about=4)
@@ -312,7 +311,6 @@ def _effects_view(results: DemoResults) -> dict[str, object]:
         drawn.append((effect, picture, []))
     return {
         "drawn": drawn,
-        "rest": effects[CURVES_SHOWN:],
         "scale": plots.scale(axis, lambda tick: _signed(tick, _digits(axis))),
         "axis": axis,
         "digits": _digits(axis),
@@ -365,11 +363,6 @@ def _budgets(results: DemoResults) -> set[float]:
 def _colluders(results: DemoResults) -> int:
     """Two sums over disjoint sets of honest members are excluded while k_min > (n + f) / 2."""
     return max(2 * results.k_min - len(results.organisations) - 1, 0)
-
-
-def _reach(effect: FieldEffect) -> float:
-    """Distance between a field's lowest and highest points."""
-    return max(effect.points, default=0.0) - min(effect.points, default=0.0)
 
 
 def _steps(rounds: Sequence[RoundResultRow]) -> list[str]:

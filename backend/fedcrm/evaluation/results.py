@@ -82,7 +82,7 @@ class FieldEffect:
 
 @dataclass(frozen=True, slots=True)
 class DemoResults:
-    """Everything a demo's report shows. epsilon: per training, by default of every organisation."""
+    """Everything a demo's report shows. effects: the field that moves scores most first."""
 
     data_set: str
     task: str

@@ -116,7 +116,7 @@ def test_the_report_names_every_organisation_and_its_figures(results, page):
         "Per period",
         "Not hidden",
         "segments of one company",
-        "Refused: one of nine by the default rule, three of nine by the literal one",
+        "Refused: one of nine by the rule in force, three of nine by the literal one",
     ],
 )
 def test_the_report_says_in_plain_words(page, sentence):
@@ -165,6 +165,16 @@ def test_a_result_with_nothing_measured_still_renders(make_results):
     )
     assert "No organisation has enough test records" in Page(render_report(empty)).text
     assert not re.search(r"\bnan\b", render_report(empty) + render_model_card(empty))
+
+
+def test_fields_come_in_the_order_of_the_results(results):
+    turned = replace(results, effects=results.effects[::-1])
+    for words in (
+        Page(render_report(turned)).text.split("What the federated model learned")[-1],
+        render_model_card(turned),
+    ):
+        places = [words.index(effect.words) for effect in turned.effects]
+        assert places == sorted(places)
 
 
 def test_spearman_stands_beside_its_attainable_maximum_where_it_was_asked_for(results):
