@@ -53,7 +53,7 @@ from fedcrm.federation import (
     directory_name,
     standings_of,
     train,
-    unit_numbers,
+    unit_names,
     write_atomically,
 )
 from fedcrm.privacy import Cost, bound_rows_per_unit
@@ -239,7 +239,7 @@ def _records(options: DemoOptions, data: DataSet, parts: Split, name: str) -> Re
     training = parts.rows(name, Part.TRAIN)
     if options.unit is not None:
         # Which rows of a unit take part is a split, not a secret: seeded, so that a resumed run draws the same.
-        units = unit_numbers(data, training)
+        units = unit_names(data, training)
         if units is not None:
             kept = bound_rows_per_unit(units, options.max_per_unit, np.random.default_rng(options.seed))
             training = training[kept]

@@ -35,7 +35,7 @@ from fedcrm.features import (
     propose_schema,
     split,
 )
-from fedcrm.federation.home_schema import home_schema
+from fedcrm.federation.home_schema import home_schema, unit_numbers
 from fedcrm.federation.weighting import WeightSettings
 
 __all__ = ["WEIGHTS", "Judged", "Plan", "compare"]
@@ -172,7 +172,7 @@ class _Bench:
                 table.y[trained:].astype(np.float64),
                 self.seed,
                 own,
-                self._units(name),
+                unit_numbers(self.data, self.home[name]),
             )
             stacked[name], served[name], choices[name] = home.personal.margin(X), home.margin(X), str(home.chosen)
         with_ = {"federated": method.value, "epsilon": epsilon}
@@ -190,15 +190,6 @@ class _Bench:
     def _test(self, name: str, schema: Schema) -> NDArray[np.float32]:
         return schema.encode(self.data, self.split.rows(name, Part.TEST)).X
 
-    def _units(self, name: str) -> NDArray[np.int64] | None:
-        """A number for the privacy unit of each home row, None where every row is its own."""
-        if self.data.unit is None:
-            return None
-        units = self.data.unit[self.home[name]]
-        alone = np.array([unit or f"\0{i}" for i, unit in enumerate(units)], dtype=object)
-        numbers: NDArray[np.int64] = np.unique(alone.astype(str), return_inverse=True)[1]
-        return numbers
-
     def _own_model(self, name: str, schema: Schema) -> LocalModel | None:
         """The organisation's own strong model; fitted once for all schemas that encode its rows alike."""
         table = schema.encode(self.data, self.home[name])
@@ -207,7 +198,7 @@ class _Bench:
             return None
         key = (name, hashlib.sha256(table.X.tobytes()).digest())
         if key not in self.own:
-            units = self._units(name)
+            units = unit_numbers(self.data, self.home[name])
             folds = home_folds(y, len(self.split.rows(name, Part.TRAIN)), self.seed, units)
             self.own[key] = LocalModel.fit(table.X, y, self.seed, schema, units, folds)
         return self.own[key]

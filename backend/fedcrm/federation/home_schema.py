@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fedcrm.features import DataSet, Kind, Schema, category_values, observed_ranges
 
-__all__ = ["home_schema", "unit_numbers"]
+__all__ = ["home_schema", "unit_names", "unit_numbers"]
 
 
 def home_schema(agreed: Schema, data: DataSet, rows: NDArray[np.int64]) -> Schema:
@@ -40,10 +40,20 @@ def home_schema(agreed: Schema, data: DataSet, rows: NDArray[np.int64]) -> Schem
     return agreed.with_categories(further, provenance="at home").with_ranges(ranges, provenance="at home")
 
 
-def unit_numbers(data: DataSet, rows: NDArray[np.int64]) -> NDArray[np.int64] | None:
-    """A number for the privacy unit of each of these rows; None where every row is its own."""
+def unit_names(data: DataSet, rows: NDArray[np.int64]) -> NDArray[np.str_] | None:
+    """The privacy unit of each of these rows, a name of its own where it has none; None where every row is a unit.
+
+    A row's name depends on that row alone, so that adding a unit renames no other.
+    """
     if data.unit is None:
         return None
-    alone = np.array([unit or f"\0{row}" for row, unit in zip(rows, data.unit[rows], strict=True)], dtype=str)
-    numbers: NDArray[np.int64] = np.unique(alone, return_inverse=True)[1]
+    return np.array([unit or f"\0{row}" for row, unit in zip(rows, data.unit[rows], strict=True)], dtype=str)
+
+
+def unit_numbers(data: DataSet, rows: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """A number for the privacy unit of each of these rows; None where every row is its own."""
+    names = unit_names(data, rows)
+    if names is None:
+        return None
+    numbers: NDArray[np.int64] = np.unique(names, return_inverse=True)[1]
     return numbers
