@@ -57,7 +57,7 @@ class Axis:
         if zero:
             low, high = min(low, 0.0), max(high, 0.0)
         if high - low < 1e-9 * max(abs(high), abs(low), 1.0):
-            low, high = (0.0, 1.0) if high == 0 else (low - abs(low) / 2, high + abs(high) / 2)
+            low, high = (0.0, 1.0) if abs(high) < 1e-9 else (low - abs(low) / 2, high + abs(high) / 2)
         rough = (high - low) / about
         power = 10.0 ** math.floor(math.log10(rough))
         step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough * 0.999)

@@ -28,7 +28,7 @@ def test_an_axis_holds_every_value_between_round_ends(values, zero):
         assert axis.high >= -slack
 
 
-@pytest.mark.parametrize("values", [[], [math.nan], [math.inf], [0.0], [0.8, 0.8]])
+@pytest.mark.parametrize("values", [[], [math.nan], [math.inf], [0.0], [5e-324], [0.8, 0.8]])
 def test_an_axis_stands_even_where_there_is_nothing_to_span(values):
     axis = Axis.spanning(values)
     assert axis.high > axis.low
