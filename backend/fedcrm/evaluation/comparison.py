@@ -10,15 +10,11 @@ from __future__ import annotations
 import hashlib
 import math
 import multiprocessing
-import os
-import signal
-import threading
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from multiprocessing.queues import SimpleQueue
@@ -29,6 +25,7 @@ from fedcrm import __version__
 from fedcrm.errors import DataSetError, FedCRMError, FederationError, SettingsError
 from fedcrm.evaluation.methods import WEIGHTS, Judged, Plan, compare
 from fedcrm.evaluation.runs import Comparison, Method, SetRuns
+from fedcrm.evaluation.workers import one_thread_each, settle_in
 from fedcrm.features import DataSet, DataSetWarning, load_data_set, propose_schema, split
 from fedcrm.privacy import TrainingBudget
 
@@ -240,7 +237,7 @@ def _in_processes(
     others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(min(jobs, len(tasks)), spawn, _begin, (words,))
     try:
-        with _one_thread_each():
+        with one_thread_each():
             running = {pool.submit(_piece, *t, task, plan): t for t in tasks}
         waiting: set[Future[Judged | _Failed]] = set(running)
         while waiting:
@@ -261,22 +258,6 @@ def _in_processes(
             child.terminate()
 
 
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Children inherit these. Two processes with as many threads as there are cores each only wait for each other."""
-    ours = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
-    before = {name: os.environ.get(name) for name in ours}
-    os.environ.update(ours)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
 _words: SimpleQueue[_Word] | None = None
 
 
@@ -284,16 +265,8 @@ def _begin(words: SimpleQueue[_Word]) -> None:
     """Ready a worker: it leaves interrupts to its parent, and does not outlive it."""
     global _words  # an initializer has no other way of handing something to later calls
     _words = words
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    settle_in()
     warnings.simplefilter("ignore", DataSetWarning)  # the parent has shown them
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 @lru_cache(maxsize=1)

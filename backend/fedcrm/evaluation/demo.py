@@ -31,6 +31,7 @@ from fedcrm.evaluation.metrics import auc, mean_over_participants, spearman, spe
 from fedcrm.evaluation.report import render_model_card, render_report
 from fedcrm.evaluation.results import Charges, DemoResults, OrganisationResult, RoundResultRow
 from fedcrm.evaluation.telco import telco_demo
+from fedcrm.evaluation.workers import one_thread_each, settle_in
 from fedcrm.features import DataSet, Part, Schema, Split, blocks_of, load_data_set, propose_schema, split
 from fedcrm.federation import (
     Adoption,
@@ -328,7 +329,8 @@ def _at_home(
     """Every organisation's own step, side by side with the pooled comparison (which no organisation could make)."""
     show.begin("at home", len(nodes) + 1)
     done = 0
-    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
+    spawn = get_context("spawn")
+    with one_thread_each(), ProcessPoolExecutor(options.jobs, spawn, settle_in) as pool:
         pooled = pool.submit(
             _central, options.out / "comparison" / "central.json", model.schema, data, parts, options.seed
         )

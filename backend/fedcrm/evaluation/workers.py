@@ -1,0 +1,41 @@
+"""Worker processes that behave: one thread each, deaf to Ctrl-C, and never outliving their parent."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+__all__ = ["one_thread_each", "settle_in"]
+
+
+@contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Children inherit these. Two processes with as many threads as there are cores each only wait for each other."""
+    ours = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+    before = {name: os.environ.get(name) for name in ours}
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def settle_in() -> None:
+    """A pool's initializer: a worker leaves interrupts to its parent, and ends when it does, also by SIGKILL."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
