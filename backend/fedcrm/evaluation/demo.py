@@ -29,7 +29,7 @@ from fedcrm.evaluation.baselines import fit_central
 from fedcrm.evaluation.effects import field_effects, pair_names
 from fedcrm.evaluation.metrics import auc, mean_over_participants, spearman, spearman_attainable
 from fedcrm.evaluation.report import render_model_card, render_report
-from fedcrm.evaluation.results import Charges, DemoResults, OrganisationResult, RoundResultRow
+from fedcrm.evaluation.results import Charges, DemoResults, OrganisationResult
 from fedcrm.evaluation.telco import telco_demo
 from fedcrm.evaluation.workers import one_thread_each, settle_in
 from fedcrm.features import DataSet, Part, Schema, Split, blocks_of, load_data_set, propose_schema, split
@@ -400,12 +400,7 @@ def _results(
         means={kind: _mean(organisations, kind) for kind in ("local", "federated", "personal", "chosen")},
         central=mean_over_participants({n: v for n, v in central.items() if v is not None}),
         central_by_organisation=central,
-        rounds=tuple(
-            RoundResultRow(
-                f.round, f.purpose, f.coordinates, f.share, f.contributors, f.attempts, f.seconds, f.bytes_moved
-            )
-            for f in trained.facts
-        ),
+        rounds=trained.facts,
         stopped_early=stopped[-1] if stopped else None,
         effects=field_effects(trained.model),
         pairs=pair_names(trained.model),

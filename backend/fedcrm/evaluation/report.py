@@ -24,7 +24,8 @@ from markupsafe import Markup, escape
 
 from fedcrm.evaluation import plots
 from fedcrm.evaluation.plots import Axis
-from fedcrm.evaluation.results import DemoResults, FieldEffect, OrganisationResult, RoundResultRow
+from fedcrm.evaluation.results import DemoResults, FieldEffect, OrganisationResult
+from fedcrm.federation import RoundFacts
 
 __all__ = ["SharedFacts", "markdown_text", "plain_text", "render_model_card", "render_report"]
 
@@ -99,7 +100,7 @@ class SharedFacts:
     fast: bool
     delta: float
     organisations: tuple[tuple[str, float, float], ...]
-    rounds: tuple[RoundResultRow, ...]
+    rounds: tuple[RoundFacts, ...]
     stopped_early: str | None
     effects: tuple[FieldEffect, ...]
     pairs: tuple[str, ...]
@@ -365,7 +366,7 @@ def _colluders(results: DemoResults) -> int:
     return max(2 * results.k_min - len(results.organisations) - 1, 0)
 
 
-def _steps(rounds: Sequence[RoundResultRow]) -> list[str]:
+def _steps(rounds: Sequence[RoundFacts]) -> list[str]:
     return list(dict.fromkeys(step for r in rounds for step in (*r.seconds, *r.bytes_moved)))
 
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-__all__ = ["Charges", "DemoResults", "FieldEffect", "OrganisationResult", "RoundResultRow"]
+from fedcrm.federation import RoundFacts
+
+__all__ = ["Charges", "DemoResults", "FieldEffect", "OrganisationResult"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +55,6 @@ class OrganisationResult:
 
 
 @dataclass(frozen=True, slots=True)
-class RoundResultRow:
-    """One round, from the coordinator's side: charged or public figures only. share: of the training's mu^2."""
-
-    round: int
-    purpose: str
-    coordinates: int
-    share: float
-    contributors: int
-    attempts: int
-    seconds: Mapping[str, float]
-    bytes_moved: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
 class FieldEffect:
     """One field's curve in the federated model: points is log-odds by bin or level, deviation its posterior one.
 
@@ -95,7 +83,7 @@ class DemoResults:
     means: Mapping[str, float]
     central: float
     central_by_organisation: Mapping[str, float | None]
-    rounds: tuple[RoundResultRow, ...]
+    rounds: tuple[RoundFacts, ...]
     stopped_early: str | None
     effects: tuple[FieldEffect, ...]
     pairs: tuple[str, ...]

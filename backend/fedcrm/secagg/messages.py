@@ -88,7 +88,7 @@ class Open(Message):
     deadline: int
     request: Blob
 
-    def body(self) -> bytes:  # noqa: D102 - see Message
+    def body(self) -> bytes:
         return (
             Writer()
             .raw(self.roster)
@@ -101,11 +101,11 @@ class Open(Message):
         )
 
     @property
-    def blobs(self) -> tuple[Blob, ...]:  # noqa: D102
+    def blobs(self) -> tuple[Blob, ...]:
         return (self.request,)
 
     @classmethod
-    def parse(cls, reader: Reader, blobs: tuple[Blob, ...]) -> Self:  # noqa: D102
+    def parse(cls, reader: Reader, blobs: tuple[Blob, ...]) -> Self:
         _count(blobs, 1, reader)
         return cls(
             roster=reader.raw(_DIGEST),
@@ -132,11 +132,11 @@ class Commit(Message):
     key: bytes
     deals: tuple[bytes, ...]
 
-    def body(self) -> bytes:  # noqa: D102
+    def body(self) -> bytes:
         return _digests(Writer().raw(self.opening).raw(self.ephemeral).raw(self.key), self.deals).done()
 
     @classmethod
-    def parse(cls, reader: Reader, blobs: tuple[Blob, ...]) -> Self:  # noqa: D102
+    def parse(cls, reader: Reader, blobs: tuple[Blob, ...]) -> Self:
         _count(blobs, 0, reader)
         return cls(reader.raw(_DIGEST), reader.raw(32), reader.raw(_DIGEST), _read_digests(reader))
 
@@ -148,11 +148,11 @@ class RevealRequest(Message):
     KIND: ClassVar[int] = 3
     commits: tuple[bytes, ...]
 
-    def body(self) -> bytes:  # noqa: D102
+    def body(self) -> bytes:
         return _sized(Writer(), self.commits).done()
 
     @classmethod
-    def parse(cls, reader: Reader, blobs: tuple[Blob, ...]) -> Self:  # noqa: D102
+    def parse(cls, reader: Reader, blobs: tuple[Blob, ...]) -> Self:
         _count(blobs, 0, reader)
         return cls(_read_sized(reader))
 
@@ -166,15 +166,15 @@ class Reveal(Message):
     key: Blob
     deals: tuple[Blob, ...]
 
-    def body(self) -> bytes:  # noqa: D102
+    def body(self) -> bytes:
         return self.commits
 
     @property
-    def blobs(self) -> tuple[Blob, ...]:  # noqa: D102
+    def blobs(self) -> tuple[Blob, ...]:
         return (self.key, *self.deals)
 
     @classmethod
-    def parse(cls, reader: Reader, blobs: tuple[Blob, ...]) -> Self:  # noqa: D102
+    def parse(cls, reader: Reader, blobs: tuple[Blob, ...]) -> Self:
         if not blobs:
             raise reader.malformed("no key")
         return cls(reader.raw(_DIGEST), blobs[0], blobs[1:])
@@ -195,15 +195,15 @@ class Deals(Message):
     keys: tuple[Blob, ...]
     shares: tuple[Blob, ...]
 
-    def body(self) -> bytes:  # noqa: D102
+    def body(self) -> bytes:
         return _names(Writer().raw(self.commits).text(self.recipient), self.dealers).done()
 
     @property
-    def blobs(self) -> tuple[Blob, ...]:  # noqa: D102
+    def blobs(self) -> tuple[Blob, ...]:
         return (*self.keys, *self.shares)
 
     @classmethod
-    def parse(cls, reader: Reader, blobs: tuple[Blob, ...]) -> Self:  # noqa: D102
+    def parse(cls, reader: Reader, blobs: tuple[Blob, ...]) -> Self:
         commits, recipient, dealers = reader.raw(_DIGEST), reader.text(), _read_names(reader)
         if recipient not in dealers or len(set(dealers)) != len(dealers):
             raise reader.malformed("the recipient is not among the dealers, or one is named twice")
@@ -219,11 +219,11 @@ class Accept(Message):
     deals: bytes
     refused: tuple[str, ...]
 
-    def body(self) -> bytes:  # noqa: D102
+    def body(self) -> bytes:
         return _names(Writer().raw(self.deals), self.refused).done()
 
     @classmethod
-    def parse(cls, reader: Reader, blobs: tuple[Blob, ...]) -> Self:  # noqa: D102
+    def parse(cls, reader: Reader, blobs: tuple[Blob, ...]) -> Self:
         _count(blobs, 0, reader)
         return cls(reader.raw(_DIGEST), _read_names(reader))
 
@@ -240,11 +240,11 @@ class Manifest(Message):
     commits: bytes
     contributors: tuple[str, ...]
 
-    def body(self) -> bytes:  # noqa: D102
+    def body(self) -> bytes:
         return _names(Writer().raw(self.opening).raw(self.commits), self.contributors).done()
 
     @classmethod
-    def parse(cls, reader: Reader, blobs: tuple[Blob, ...]) -> Self:  # noqa: D102
+    def parse(cls, reader: Reader, blobs: tuple[Blob, ...]) -> Self:
         _count(blobs, 0, reader)
         return cls(reader.raw(_DIGEST), reader.raw(_DIGEST), _read_names(reader))
 
@@ -258,15 +258,15 @@ class Upload(Message):
     c0: Blob
     c1: Blob
 
-    def body(self) -> bytes:  # noqa: D102
+    def body(self) -> bytes:
         return self.manifest
 
     @property
-    def blobs(self) -> tuple[Blob, ...]:  # noqa: D102
+    def blobs(self) -> tuple[Blob, ...]:
         return (self.c0, self.c1)
 
     @classmethod
-    def parse(cls, reader: Reader, blobs: tuple[Blob, ...]) -> Self:  # noqa: D102
+    def parse(cls, reader: Reader, blobs: tuple[Blob, ...]) -> Self:
         _count(blobs, 2, reader)
         return cls(reader.raw(_DIGEST), *blobs)
 
@@ -284,15 +284,15 @@ class DecryptRequest(Message):
     uploads: tuple[bytes, ...]
     c1: tuple[Blob, ...]
 
-    def body(self) -> bytes:  # noqa: D102
+    def body(self) -> bytes:
         return _sized(Writer().raw(self.manifest), self.uploads).done()
 
     @property
-    def blobs(self) -> tuple[Blob, ...]:  # noqa: D102
+    def blobs(self) -> tuple[Blob, ...]:
         return self.c1
 
     @classmethod
-    def parse(cls, reader: Reader, blobs: tuple[Blob, ...]) -> Self:  # noqa: D102
+    def parse(cls, reader: Reader, blobs: tuple[Blob, ...]) -> Self:
         manifest, uploads = reader.raw(_DIGEST), _read_sized(reader)
         _count(blobs, len(uploads), reader)
         return cls(manifest, uploads, blobs)
@@ -306,15 +306,15 @@ class Partial(Message):
     request: bytes
     answer: Blob
 
-    def body(self) -> bytes:  # noqa: D102
+    def body(self) -> bytes:
         return self.request
 
     @property
-    def blobs(self) -> tuple[Blob, ...]:  # noqa: D102
+    def blobs(self) -> tuple[Blob, ...]:
         return (self.answer,)
 
     @classmethod
-    def parse(cls, reader: Reader, blobs: tuple[Blob, ...]) -> Self:  # noqa: D102
+    def parse(cls, reader: Reader, blobs: tuple[Blob, ...]) -> Self:
         _count(blobs, 1, reader)
         return cls(reader.raw(_DIGEST), blobs[0])
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from fedcrm.evaluation.results import Charges, DemoResults, FieldEffect, OrganisationResult, RoundResultRow
+from fedcrm.evaluation.results import Charges, DemoResults, FieldEffect, OrganisationResult
+from fedcrm.federation import RoundFacts
 
 settings.register_profile("fedcrm", deadline=None)  # a busy machine is not a failure
 settings.load_profile("fedcrm")
@@ -68,7 +69,7 @@ def made_up(names: tuple[str, ...] = NAMES, **changes: object) -> DemoResults:
     purposes = ["ranges", "cells", *["histogram"] * 8, "pairs", *["histogram"] * 7]
     shares = [0.01, 0.01, *[0.045] * 8, 0.2, *[0.056] * 7]
     rounds = tuple(
-        RoundResultRow(
+        RoundFacts(
             round=n,
             purpose=purpose,
             coordinates={"ranges": 96, "cells": 412, "histogram": 1210, "pairs": 4060}[purpose],
