@@ -39,7 +39,7 @@ bench: $(READY) ## secure aggregation, whole trainings and histograms, as ratios
 
 lint: $(READY) ## ruff, mypy --strict, bandit, import-linter
 	cd backend && $(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check . && $(PYTHON) -m mypy \
-	  && $(PYTHON) -m bandit -q -c pyproject.toml -r fedcrm && $(CURDIR)/$(VENV)/bin/lint-imports --no-cache
+	  && $(PYTHON) -m bandit -q -c pyproject.toml -r fedcrm localorg && $(CURDIR)/$(VENV)/bin/lint-imports --no-cache
 
 format: $(READY) ## let ruff lay the code out
 	cd backend && $(PYTHON) -m ruff format . && $(PYTHON) -m ruff check --fix .
