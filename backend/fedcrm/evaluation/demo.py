@@ -55,6 +55,7 @@ from fedcrm.federation import (
     standings_of,
     train,
     unit_names,
+    unit_numbers,
     write_atomically,
 )
 from fedcrm.privacy import Cost, bound_rows_per_unit
@@ -357,8 +358,9 @@ def _central(path: Path, schema: Schema, data: DataSet, parts: Split, seed: int)
     if path.exists():
         cached: dict[str, float | None] = json.loads(path.read_text("utf-8"))
         return cached
-    tables = {n: schema.encode(data, parts.rows(n, Part.TRAIN, Part.VALIDATION)) for n in data.participants}
-    model = fit_central(tables, schema, seed)
+    rows = {n: parts.rows(n, Part.TRAIN, Part.VALIDATION) for n in data.participants}
+    units = {n: unit_numbers(data, own) for n, own in rows.items()}
+    model = fit_central({n: schema.encode(data, own) for n, own in rows.items()}, schema, seed, units)
     found: dict[str, float | None] = {}
     for name in data.participants:
         test = schema.encode(data, parts.rows(name, Part.TEST))
