@@ -7,6 +7,7 @@ leaves was charged before its noise was drawn, and is remembered, so that the sa
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import os
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from fedcrm.boosting import HistogramRespondent
 from fedcrm.errors import MalformedMessage, PeerError, UnexpectedMessage
-from fedcrm.features import DataSet, Schema, blocks_of, category_values
+from fedcrm.features import DataSet, Schema, block_examples, blocks_of, category_values
 from fedcrm.federation.books import Books
 from fedcrm.federation.messages import Agreement, Envelope, Invitation, Kind, Report, RoundRequest
 from fedcrm.learning import Respondent
@@ -28,6 +29,9 @@ from fedcrm.privacy import (
     TrainingBudget,
     calibrate,
     calibration_event,
+    counts_event,
+    enough_examples,
+    noisy_counts,
     plan_domains,
     release_domain,
     rounded_gaussian,
@@ -38,6 +42,12 @@ __all__ = ["DOMAIN_SHARE", "Participant", "Records", "calibration_records", "loc
 
 DOMAIN_SHARE = 0.02
 """Share of mu^2 for the names of categories that nobody listed; 0 where all are listed."""
+
+EXAMPLES_SHARE = 0.25
+"""Share of the pure allowance for counting examples of feature blocks; 0 where the schema has none.
+
+Everybody calibrates on what is left, also who lacks the blocks: the errors it reports do not tell.
+"""
 
 RECENCY_DAYS = 365.0
 """A record touched within a year counts as recent in full; older ones fade over another year."""
@@ -140,11 +150,17 @@ class Participant:
         return Report.from_bytes(stored)
 
     def _measure(self, schema: Schema, budget: TrainingBudget) -> Report:
-        event = calibration_event(budget.pure_epsilon, unit_rows=budget.unit_rows)
-        self._books.charge(self._training, f"{self._training}/calibration", event)
+        counting = EXAMPLES_SHARE * budget.pure_epsilon if schema.blocks else 0.0
+        self._settle_blocks(schema, counting, budget.unit_rows)
+        epsilon = budget.pure_epsilon - counting
+        self._books.charge(
+            self._training,
+            f"{self._training}/calibration",
+            calibration_event(epsilon, unit_rows=budget.unit_rows),
+        )
         calibration = calibrate(
             calibration_records(self._records, schema),
-            budget.pure_epsilon,
+            epsilon,
             unit_rows=budget.unit_rows,
             random_bytes=self._random_bytes,
         )
@@ -155,6 +171,28 @@ class Participant:
             delta=budget.delta,
             mu=budget.record_mu,
         )
+
+    def _settle_blocks(self, schema: Schema, epsilon: float, unit_rows: int) -> None:
+        """Decide once for which of its feature blocks this organisation has enough examples, by charged noisy counts.
+
+        The decision leaves only as zeros under encryption, but leave it does. Who has none of the blocks has
+        nothing to count and pays nothing.
+        """
+        held = sorted(blocks_of(schema, self._records.data, self.name))
+        if held and self._books.recall(self._training, "blocks") is None:
+            # A record may count for every block, and a unit has so many records.
+            sensitivity = unit_rows * len(held)
+            event = counts_event(epsilon, len(held), "counts of examples by feature block", sensitivity=sensitivity)
+            self._books.charge(self._training, f"{self._training}/examples", event)
+            examples = block_examples(schema, self._records.data, self._records.training)
+            exact = [examples[block] for block in held]
+            noisy = noisy_counts(exact, epsilon, sensitivity=sensitivity, random_bytes=self._random_bytes)
+            enough = [block for block, count in zip(held, noisy, strict=True) if enough_examples(count)]
+            self._books.remember(self._training, "blocks", json.dumps(enough).encode())
+
+    def _blocks(self) -> frozenset[str]:
+        """The blocks this organisation answers for in this training."""
+        return frozenset(json.loads(self._books.recall(self._training, "blocks") or b"[]"))
 
     def _name_categories(self, schema: Schema, budget: TrainingBudget) -> dict[str, tuple[str, ...]]:
         fields = schema.unknown_categories
@@ -189,7 +227,7 @@ class Participant:
             table.X,
             table.y,
             local_intercept(report.calibration, agreement.base_rate),
-            blocks_of(schema, self._records.data, self.name),
+            self._blocks(),
         )
 
     # --- rounds ----------------------------------------------------------------------------------
