@@ -49,6 +49,7 @@ from fedcrm.federation import (
     Serves,
     Trained,
     TrainingTerms,
+    Verdict,
     WeightSettings,
     adopt,
     directory_name,
@@ -398,6 +399,10 @@ def _results(
         fast=options.fast,
         delta=DELTA,
         organisations=organisations,
+        gate_rule=str(options.gate),
+        gate_refused={
+            str(rule): sum(not a.verdicts[rule].accepted for a in adoptions.values()) / len(adoptions) for rule in Gate
+        },
         left_out=parts.left_out,
         means={kind: _mean(organisations, kind) for kind in ("local", "federated", "personal", "chosen")},
         central=mean_over_participants({n: v for n, v in central.items() if v is not None}),
@@ -449,12 +454,17 @@ def _organisation(
         spearman=spearman(test.y, margins["chosen"]) if ranked else None,
         spearman_max=spearman_attainable(float(test.y.mean())) if ranked else None,
         choice=adoption.choice,
-        gate="accepted" if verdict.accepted else "refused",
+        gate=_word(verdict),
         gate_drop=verdict.drop,
-        paper_gate="accepted" if adoption.verdicts[Gate.PAPER].accepted else "refused",
+        bootstrap_gate=_word(adoption.verdicts[Gate.BOOTSTRAP]),
+        paper_gate=_word(adoption.verdicts[Gate.PAPER]),
         weights=adoption.weights,
         **figures,
     )
+
+
+def _word(verdict: Verdict) -> str:
+    return "accepted" if verdict.accepted else "refused"
 
 
 def _charges(node: Node) -> tuple[Charges, ...]:
