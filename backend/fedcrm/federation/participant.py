@@ -36,7 +36,15 @@ from fedcrm.privacy import (
     release_domain,
     rounded_gaussian,
 )
-from fedcrm.secagg import AnswerJournal, Identity, ParticipantAttempt, PublicIdentity, Roster
+from fedcrm.secagg import (
+    PRODUCTION,
+    AnswerJournal,
+    Identity,
+    ParticipantAttempt,
+    PublicIdentity,
+    RingParameters,
+    Roster,
+)
 
 __all__ = ["DOMAIN_SHARE", "Participant", "Records", "calibration_records", "local_intercept"]
 
@@ -76,6 +84,7 @@ class Participant:
     epsilon:      the most this training may spend.
     random_bytes: where privacy noise comes from. key_bytes: where keys and masks come from, a source of its own
         so that a simulation can repeat the noise with and without encryption.
+    parameters:   of secure aggregation; the same for everybody.
     """
 
     def __init__(
@@ -90,10 +99,11 @@ class Participant:
         epsilon: float,
         random_bytes: Callable[[int], bytes] = os.urandom,
         key_bytes: Callable[[int], bytes] = os.urandom,
+        parameters: RingParameters = PRODUCTION,
     ) -> None:
         self._identity, self._coordinator, self._records = identity, coordinator, records
         self._books, self._journal, self._training, self._epsilon = books, attempts, training, epsilon
-        self._random_bytes, self._key_bytes = random_bytes, key_bytes
+        self._random_bytes, self._key_bytes, self._parameters = random_bytes, key_bytes, parameters
         self._roster: Roster | None = None
         self._budget: TrainingBudget | None = None
         self._respondent: Respondent | None = None
@@ -141,7 +151,7 @@ class Participant:
         schema = _schema(invitation.schema)
         self._budget = self._books.plan(self._training, self._epsilon, unit_rows=self._records.unit_rows)
         self._roster = roster
-        invited = hashlib.sha256(invitation.to_bytes()).digest()
+        invited = invitation.to_bytes()
         if self._books.remember(self._training, "invitation", invited) != invited:
             raise PeerError("a second invitation to the same training on other terms", culprit=self._coordinator.name)
         stored = self._books.recall(self._training, "report")
@@ -214,6 +224,8 @@ class Participant:
 
     def agree(self, agreement: Agreement) -> None:
         """Take the federation's schema; the first agreement of a training stands."""
+        if self._budget is None and (invited := self._books.recall(self._training, "invitation")) is not None:
+            self.report(Invitation.from_bytes(invited))  # a restart lies between
         if self._budget is None:
             raise UnexpectedMessage("an agreement before an invitation", culprit=self._coordinator.name)
         body = agreement.to_bytes()
@@ -263,7 +275,9 @@ class Participant:
         roster = self._roster
         if roster is None:
             raise UnexpectedMessage("an attempt before an invitation", culprit=self._coordinator.name)
-        attempt = ParticipantAttempt(self._identity, roster, self._journal, random_bytes=self._key_bytes)
+        attempt = ParticipantAttempt(
+            self._identity, roster, self._journal, random_bytes=self._key_bytes, parameters=self._parameters
+        )
         reply = attempt.handle(message)
         terms = attempt.terms
         if reply is None or terms is None:
@@ -297,6 +311,8 @@ class Participant:
         return hashlib.sha256(len(body).to_bytes(8, "big") + body + who).hexdigest()
 
     def _ready(self) -> tuple[Respondent, TrainingBudget]:
+        if self._respondent is None and (agreed := self._books.recall(self._training, "agreement")) is not None:
+            self.agree(Agreement.from_bytes(agreed))  # a restart lies between
         if self._respondent is None or self._budget is None:
             raise UnexpectedMessage("a round before an agreement", culprit=self._coordinator.name)
         return self._respondent, self._budget

@@ -19,7 +19,15 @@ from fedcrm.errors import AttemptVoid, FedCRMError, ProtocolError, TooFewPartici
 from fedcrm.federation.channel import Channel
 from fedcrm.federation.messages import Envelope, Kind, RoundRequest
 from fedcrm.federation.participant import Participant
-from fedcrm.secagg import AttemptId, AttemptTerms, CoordinatorAttempt, Identity, Roster
+from fedcrm.secagg import (
+    PRODUCTION,
+    AttemptId,
+    AttemptTerms,
+    CoordinatorAttempt,
+    Identity,
+    RingParameters,
+    Roster,
+)
 
 __all__ = ["MAXIMUM_ATTEMPTS", "AttemptLog", "PlainRounds", "RoundResult", "Rounds", "SecureRounds"]
 
@@ -77,6 +85,7 @@ class SecureRounds:
     """Threshold-encrypted attempts over a channel, as many as it takes.
 
     timeout: seconds to wait for the replies of one step. k_min, quorum: 0 for the defaults.
+    parameters: of secure aggregation; the same for everybody.
     """
 
     def __init__(
@@ -91,10 +100,11 @@ class SecureRounds:
         k_min: int = 0,
         timeout: float = 60.0,
         clock: Callable[[], float] = time.time,
+        parameters: RingParameters = PRODUCTION,
     ) -> None:
         self._identity, self._roster, self._channel, self._log = identity, roster, channel, log
         self._training, self._quorum, self._k_min = training, quorum, k_min
-        self._timeout, self._clock = timeout, clock
+        self._timeout, self._clock, self._parameters = timeout, clock, parameters
         # Who was silent up to its upload is not waited for again in this round; a late answer to a decryption
         # request is harmless, so silence there says nothing.
         self._silent: set[str] = set()
@@ -129,6 +139,7 @@ class SecureRounds:
             deadline=int(self._clock() + 10 * self._timeout),
             quorum=self._quorum,
             k_min=self._k_min,
+            parameters=self._parameters,
         )
         coordinator = CoordinatorAttempt(self._identity, terms)
         steps = _Steps()
