@@ -27,6 +27,7 @@ from fedcrm.boosting import FederatedModel, HomeModel, Settings, to_booster
 from fedcrm.errors import SettingsError, StorageError
 from fedcrm.evaluation.baselines import fit_central
 from fedcrm.evaluation.effects import field_effects, pair_names
+from fedcrm.evaluation.locking import only_one
 from fedcrm.evaluation.metrics import auc, mean_over_participants, spearman, spearman_attainable
 from fedcrm.evaluation.report import render_model_card, render_report
 from fedcrm.evaluation.results import Charges, DemoResults, OrganisationResult
@@ -120,12 +121,17 @@ class Progress:
 def run_demo(options: DemoOptions, *, resume: bool = False, progress: Progress | None = None) -> DemoResults:
     """Run, or go on with, a demo. Raises SettingsError on options that cannot be, before anything is made."""
     show = progress or Progress()
-    clock = _Clock()
     data = telco_demo() if options.data is None else load_data_set(options.data, options.task)
     if options.data is None and options.task not in (None, data.description.task):
         raise SettingsError(f"the built-in table is a {data.description.task} task; give --data for {options.task}")
     _check(options, data)
     _begin(options, resume=resume)
+    with only_one(options.out / ".lock", options.out):
+        return _run(options, data, show)
+
+
+def _run(options: DemoOptions, data: DataSet, show: Progress) -> DemoResults:
+    clock = _Clock()
     parts = split(data, options.seed)
     schema = propose_schema(data)
     training = f"{data.description.task} {data.description.name} seed {options.seed}"
