@@ -169,9 +169,9 @@ def renew(
     ledger, limit = _open(node, settings), settings.epsilon_budget if epsilon is None else epsilon
     spent, total = ledger.spent(), ledger.all_time()
     _say(
-        f"{ledger.organisation}: period {ledger.period} ends with {spent.epsilon:.3f} of {ledger.epsilon_budget:g} spent."
+        f"{ledger.organisation}: {spent.epsilon:.3f} of {ledger.epsilon_budget:g} was spent in period {ledger.period}."
     )
-    _say(f"Since the beginning {total.epsilon:.3f} was spent; period {period} allows {limit:g} on top of it.")
+    _say(f"Since the beginning it was {total.epsilon:.3f}; period {period} allows {limit:g} on top of it.")
     if not yes and not typer.confirm("Begin it? This is a decision of the organisation and cannot be taken back."):
         _say("Nothing was changed.")
         raise typer.Exit(1)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import xgboost as xgb
 
-from fedcrm.boosting import FederatedModel
+from fedcrm.boosting import QUANTISED_SENSITIVITY, FederatedModel
 from fedcrm.federation import Node
 
 NAMES = ("North/East", "South", "West", "Overseas")
@@ -170,7 +170,7 @@ def test_what_a_user_gets_wrong_is_one_line_and_leaves_nothing(data, tmp_path, w
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", [3_000, 40_000, 150_000, 500_000])
+@pytest.mark.parametrize("size", [3_000, 60_000, 300_000])
 def test_a_full_disk_is_one_line_and_with_room_again_the_demo_goes_on(data, tmp_path, size):
     out = tmp_path / "out"
     words = ("demo", "--data", data, "--fast", "--out", out)
@@ -197,9 +197,10 @@ def test_a_second_demo_in_the_same_place_is_refused_while_the_first_is_at_work(d
     assert second.returncode == 2
     assert "another process is at work" in second.stderr
     assert second.stderr.strip().count("\n") == 0
-    assert first.wait() == 0
+    first.kill()
+    first.wait()
+    assert run(*words, "--resume").returncode == 0  # whoever held the place is gone
     check_whole(out)
-    assert run(*words, "--resume").returncode == 0
 
 
 @pytest.fixture
@@ -217,24 +218,19 @@ def accounts(data):
 
 @pytest.mark.slow
 def test_whole_accounts_are_protected_by_as_many_rows_as_each_may_give(accounts, tmp_path):
-    spent = {}
-    for k in (1, 3):
-        out = tmp_path / f"out{k}"
-        words = ("demo", "--data", accounts, "--fast", "--unit", "account", "--max-per-unit", k, "--out", out)
-        done = run(*words)
-        assert done.returncode == 0, done.stderr
-        results = check_whole(out)
-        for directory in (out / "nodes").iterdir():
-            node = Node.open(directory)
-            assert node.ledger.unit == "account"
-            (training,) = node.ledger.trainings()
-            assert node.ledger.budget(training).unit_rows == k
-            # One account's k rows may all point the same way: the charged sensitivity is k times a record's.
-            spent[k] = max(c.event.sensitivity for c in node.ledger if hasattr(c.event, "sensitivity"))
-            node.close()
-        reported = [o["reported_rows"] for o in results["demo"]["organisations"]]
-        assert all(50 < rows < 300 for rows in reported)  # of 280 training rows, at most k an account
-    assert spent[3] == pytest.approx(3 * spent[1])
-    refused = run("demo", "--data", accounts, "--max-per-unit", 2, "--out", tmp_path / "out")
+    out, k = tmp_path / "out", 2
+    done = run("demo", "--data", accounts, "--fast", "--unit", "account", "--max-per-unit", k, "--out", out)
+    assert done.returncode == 0, done.stderr
+    check_whole(out)
+    for directory in (out / "nodes").iterdir():
+        node = Node.open(directory)
+        assert node.ledger.unit == "account"
+        (training,) = node.ledger.trainings()
+        assert node.ledger.budget(training).unit_rows == k
+        # An account's rows may all point the same way: what is charged is k times a record's.
+        charged = {c.event.purpose: c.event for c in node.ledger}
+        assert charged["fields"].sensitivity == pytest.approx(k * QUANTISED_SENSITIVITY)
+        node.close()
+    refused = run("demo", "--data", accounts, "--max-per-unit", 2, "--out", tmp_path / "no")
     assert refused.returncode == 2
-    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "no").exists()
