@@ -6,7 +6,6 @@ evaluations in one process; a test holds the two bit for bit against each other.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,10 +14,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fedcrm.errors import AttemptVoid, FedCRMError, ProtocolError, TooFewParticipants, TrainingStopped
+from fedcrm.errors import AttemptVoid, ProtocolError, TooFewParticipants, TrainingStopped
 from fedcrm.federation.channel import Channel
-from fedcrm.federation.messages import Envelope, Kind, RoundRequest
+from fedcrm.federation.messages import Kind, RoundRequest
 from fedcrm.federation.participant import Participant
+from fedcrm.federation.post import Notes, Post
 from fedcrm.secagg import (
     PRODUCTION,
     AttemptId,
@@ -34,8 +34,6 @@ __all__ = ["MAXIMUM_ATTEMPTS", "AttemptLog", "PlainRounds", "RoundResult", "Roun
 MAXIMUM_ATTEMPTS = 4
 """Attempts the coordinator makes at one round; a participant's own cap may stop it earlier."""
 
-_log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True)
 class RoundResult:
@@ -49,14 +47,11 @@ class RoundResult:
     bytes_moved: Mapping[str, int] = field(default_factory=dict)
 
 
-class AttemptLog(Protocol):
+class AttemptLog(Notes, Protocol):
     """Durable numbering of attempts: a number is never used twice, also after a crash."""
 
     def next_attempt(self, round_number: int) -> int:
         """A fresh attempt number of this round, stored before it returns."""
-
-    def note(self, event: str, **facts: object) -> None:
-        """Append to the audit log."""
 
 
 class Rounds(Protocol):
@@ -102,7 +97,8 @@ class SecureRounds:
         clock: Callable[[], float] = time.time,
         parameters: RingParameters = PRODUCTION,
     ) -> None:
-        self._identity, self._roster, self._channel, self._log = identity, roster, channel, log
+        self._identity, self._roster, self._log = identity, roster, log
+        self._post = Post(identity, roster, channel, log, training=training, timeout=timeout)
         self._training, self._quorum, self._k_min = training, quorum, k_min
         self._timeout, self._clock, self._parameters = timeout, clock, parameters
         # Who was silent up to its upload is not waited for again in this round; a late answer to a decryption
@@ -157,29 +153,13 @@ class SecureRounds:
             self._log.note("dropped", round=request.round, attempt=attempt, participant=name, reason=str(why))
         return RoundResult(opened.sums, opened.contributors, opened.transcript, tries, steps.seconds, steps.bytes_moved)
 
-    def _ask(self, kind: Kind, bodies: Mapping[str, bytes], steps: _Steps, step: str) -> dict[str, bytes]:
+    def _ask(self, kind: Kind, bodies: Mapping[str, bytes], steps: _Steps, step: str) -> Mapping[str, bytes]:
         started = self._clock()
-        messages = {
-            name: Envelope(kind, self._training, self._identity.name, body).seal(self._identity)
-            for name, body in bodies.items()
-        }
-        outcome = self._channel.call(messages, timeout=self._timeout)
-        for name, reason in outcome.failed.items():
-            if step != "decryption":
-                self._silent.add(name)
-            _log.info("%s did not answer (%s)", name, reason)
-            self._log.note("no answer", participant=name, step=step, reason=reason)
-        replies: dict[str, bytes] = {}
-        members = {member.name: member for member in self._roster.members}
-        for name, reply in outcome.replies.items():
-            try:
-                replies[name] = Envelope.unseal(reply, members[name], self._training).body
-            except FedCRMError as error:
-                self._log.note("bad reply", participant=name, step=step, reason=str(error))
-        steps.add(
-            step, self._clock() - started, sum(map(len, messages.values())) + sum(map(len, outcome.replies.values()))
-        )
-        return replies
+        exchange = self._post.exchange(kind, bodies, step)
+        if step != "decryption":
+            self._silent.update(exchange.silent)
+        steps.add(step, self._clock() - started, exchange.moved)
+        return exchange.replies
 
 
 @dataclass
