@@ -149,14 +149,15 @@ class Participant:
         if self._identity.public not in roster.members:
             raise PeerError("a roster without this organisation", culprit=self._coordinator.name)
         schema = _schema(invitation.schema)
-        self._budget = self._books.plan(self._training, self._epsilon, unit_rows=self._records.unit_rows)
-        self._roster = roster
         invited = invitation.to_bytes()
-        if self._books.remember(self._training, "invitation", invited) != invited:
+        if (self._books.recall(self._training, "invitation") or invited) != invited:
             raise PeerError("a second invitation to the same training on other terms", culprit=self._coordinator.name)
+        budget = self._books.plan(self._training, self._epsilon, unit_rows=self._records.unit_rows)
+        self._books.remember(self._training, "invitation", invited)
+        self._budget, self._roster = budget, roster
         stored = self._books.recall(self._training, "report")
         if stored is None:
-            stored = self._books.remember(self._training, "report", self._measure(schema, self._budget).to_bytes())
+            stored = self._books.remember(self._training, "report", self._measure(schema, budget).to_bytes())
         return Report.from_bytes(stored)
 
     def _measure(self, schema: Schema, budget: TrainingBudget) -> Report:
@@ -228,10 +229,9 @@ class Participant:
             self.report(Invitation.from_bytes(invited))  # a restart lies between
         if self._budget is None:
             raise UnexpectedMessage("an agreement before an invitation", culprit=self._coordinator.name)
-        body = agreement.to_bytes()
+        schema, body = _schema(agreement.schema), agreement.to_bytes()
         if self._books.remember(self._training, "agreement", body) != body:
             raise PeerError("a second agreement that differs from the first", culprit=self._coordinator.name)
-        schema = _schema(agreement.schema)
         report = Report.from_bytes(self._books.recall(self._training, "report") or b"")
         table = schema.encode(self._records.data, self._records.training)
         self._respondent = HistogramRespondent(

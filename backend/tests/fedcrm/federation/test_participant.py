@@ -96,6 +96,19 @@ def test_a_second_invitation_on_other_terms_buys_no_second_report(adversary):
     assert charges(adversary) == before
 
 
+def test_a_refused_invitation_leaves_the_roster_as_it_was(adversary):
+    """Once it did not: the second roster, full of the coordinator's own, was refused and used all the same."""
+    request, client = adversary.invite(), adversary.clients["Contoso"]
+    puppets = tuple(Identity.generate(f"sock puppet {i}").public for i in range(2))
+    before = adversary.federation.roster
+    mine = next(member for member in before.members if member.name == "Contoso")
+    invitation = Invitation("churn", propose_schema(adversary.federation.data).to_json(), b"")
+    with pytest.raises(PeerError):
+        client.report(replace(invitation, roster=Roster(before.coordinator, (*puppets, mine)).to_bytes()))
+    assert adversary.open("Contoso", request)
+    assert client._roster == before
+
+
 def test_the_same_invitation_gets_the_very_same_report_also_after_a_restart(adversary):
     adversary.invite()
     before = charges(adversary)
@@ -191,6 +204,14 @@ def test_a_client_that_is_made_to_crash_again_and_again_is_not_asked_for_ever(ad
     with pytest.raises(TrainingStopped):
         ask_and_crash()
     assert len(made) == 12  # six, and six forgiven
+
+
+def test_an_agreement_that_is_no_schema_does_not_stand_in_the_way_of_the_right_one(adversary):
+    invitation = adversary.coordinator.invitation(adversary.federation.roster.to_bytes())
+    reports = {name: client.report(invitation) for name, client in adversary.clients.items()}
+    with pytest.raises(MalformedMessage):
+        adversary.clients["Contoso"].agree(Agreement("{}", 0.3))
+    adversary.clients["Contoso"].agree(adversary.coordinator.agree(reports))
 
 
 def test_a_second_agreement_that_differs_is_refused(adversary):
