@@ -63,7 +63,7 @@ def made_up(names: tuple[str, ...] = NAMES, **changes: object) -> DemoResults:
                 gate="refused" if size == 259 else "accepted",
                 gate_drop=0.053 if size == 259 else -0.02 + 0.01 * rng.standard_normal(),
                 paper_gate="refused" if size in (259, 745, 121) else "accepted",
-                weights={"A": 0.42, "R": 0.49, "Lx": 0.07, "Ll": 0.04},
+                weights={"A": 0.42, "R": 0.49, "Lx": 0.07, "Ll": 0.04, "F": 0.21},
             )
         )
     purposes = ["ranges", "cells", *["histogram"] * 8, "pairs", *["histogram"] * 7]
