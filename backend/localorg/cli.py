@@ -20,12 +20,14 @@ import typer
 
 from localorg import process
 from localorg.errors import LocalOrgError, SettingsError
-from localorg.http.serving import connection_document, ensure_orgs, identity_of, serve_forever
 from localorg.http.server import Server
+from localorg.http.serving import connection_document, ensure_orgs, identity_of, serve_forever
 
 __all__ = ["app", "main"]
 
-app = typer.Typer(help="Salesforce orgs on this machine.", no_args_is_help=True, add_completion=False)
+app = typer.Typer(
+    help="Salesforce orgs on this machine.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
 
 DEFAULT_DATA = Path(os.environ.get("LOCALORG_DATA", Path.home() / ".localorg"))
 
@@ -80,9 +82,7 @@ def down(data: Data = DEFAULT_DATA) -> None:
 
 
 @app.command()
-def reset(
-    data: Data = DEFAULT_DATA, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False
-) -> None:
+def reset(data: Data = DEFAULT_DATA, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
     """End the server and delete the orgs with everything in them."""
     if not data.exists():
         typer.echo(f"{data} does not exist")
@@ -143,16 +143,9 @@ def main() -> None:
     """Run the command; a refusal is one line on standard error and exit status 2."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
-        app(standalone_mode=False)
+        app()
     except LocalOrgError as refused:
-        print(f"localorg: {refused}", file=sys.stderr)  # noqa: T201 - the command's one line
-        sys.exit(2)
-    except typer.Exit as ended:
-        sys.exit(ended.exit_code)
-    except typer.Abort:
-        sys.exit(1)
-    except typer.TyperUsageError if hasattr(typer, "TyperUsageError") else _usage_error() as wrong:
-        wrong.show()
+        typer.echo(f"localorg: {refused}", err=True)
         sys.exit(2)
 
 

@@ -114,7 +114,9 @@ def free_port(wanted: int | None) -> socket.socket:
     except OSError as refused:
         listener.close()
         if refused.errno == errno.EADDRINUSE:
-            raise SettingsError(f"port {wanted} is in use; give another --port, or none to take a free one") from refused
+            raise SettingsError(
+                f"port {wanted} is in use; give another --port, or none to take a free one"
+            ) from refused
         raise SettingsError(f"cannot listen on port {wanted}: {refused.strerror}") from refused
     return listener
 
@@ -129,7 +131,7 @@ def start(directory: Path, arguments: Sequence[str], listener: socket.socket) ->
     command = [sys.executable, "-m", "localorg.cli", "serve", *arguments]
     with (directory / LOG).open("ab") as log:
         # The socket is handed over open: nobody can take the port between our check and the server's start.
-        child = subprocess.Popen(
+        child = subprocess.Popen(  # noqa: S603 - our own interpreter and module, no shell
             [*command, "--descriptor", str(listener.fileno())],
             stdin=subprocess.DEVNULL,
             stdout=log,

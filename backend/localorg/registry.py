@@ -13,8 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from localorg.clock import Clock
 from localorg.errors import SettingsError
-from localorg.org import Clock, Org
+from localorg.org import Org
 from localorg.serverfile import ServerFile
 
 __all__ = ["OrgEntry", "Registry"]
@@ -156,7 +157,7 @@ class Registry:
         self._open[org.org_id[:15]] = org
 
     def _remove_files(self, alias: str) -> None:
-        for file in self._directory.glob(f"{alias}.*"):
+        for file in self._directory.glob(f"{alias}.sqlite*"):
             file.unlink()
 
 

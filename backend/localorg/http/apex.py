@@ -51,7 +51,7 @@ def run_anonymous(server: Server, org: Org, context: Context, source: str) -> Js
 
 
 def _anonymous(call: Call) -> Response:
-    if "AuthorApex" not in call.org.rights(call.context).permissions:
+    if "AuthorApex" not in call.org.rights(call.context.user_id).permissions:
         raise OrgError("INSUFFICIENT_ACCESS", "insufficient access rights on entity: ExecuteAnonymous", status=403)
     source = call.query.get("anonymousBody") or call.body.form().get("anonymousBody", "")
     return json_answer(run_anonymous(call.server, call.org, call.context, source))

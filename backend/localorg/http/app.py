@@ -41,9 +41,7 @@ class App:
     def __init__(self, server: Server) -> None:
         self._server = server
         server.answer_within = self._answer_part
-        self._routes = [
-            (frozenset(route.methods.split("|")), route.compiled(), route) for route in ROUTES
-        ]
+        self._routes = [(frozenset(route.methods.split("|")), route.compiled(), route) for route in ROUTES]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's request."""
@@ -81,9 +79,7 @@ class App:
             fault = self._strike(call)
             if fault is not None and fault.kind is Kind.ERROR and not fault.after:
                 return _struck(fault, refuse), fault
-            if route is None:
-                raise OrgError("NOT_FOUND", "The requested resource does not exist", status=404)
-            response = route.handler(call)
+            response = (_nowhere if route is None else route.handler)(call)
             if fault is not None and fault.kind is Kind.ERROR:
                 return _struck(fault, refuse), fault
         except OrgError as error:
@@ -101,9 +97,8 @@ class App:
         """Answer a part of a composite request: no new session, no second count against the day."""
         route, call.params = self._find(call.method, re.sub("/{2,}", "/", call.path))
         try:
-            if route is None or not _known_version(call.params.get("version", "")):
-                raise OrgError("NOT_FOUND", "The requested resource does not exist", status=404)
-            return route.handler(call)
+            known = route is not None and _known_version(call.params.get("version", ""))
+            return (route.handler if route is not None and known else _nowhere)(call)
         except OrgError as error:
             return rest_refusal(error)
 
@@ -151,6 +146,10 @@ class App:
         if call.session is not None:
             usage, org_id = self._server.usage, call.session.org.org_id
             response.headers["Sforce-Limit-Info"] = f"api-usage={usage.used(org_id)}/{usage.allowed(org_id)}"
+
+
+def _nowhere(_: Call) -> Response:
+    raise OrgError("NOT_FOUND", "The requested resource does not exist", status=404)
 
 
 def _token_of(headers: Mapping[str, str]) -> str:

@@ -180,7 +180,7 @@ def _run(server: Server, org_id: str, job_id: str, batch_id: str) -> None:
     if job is None or org is None or job.state == "Aborted":
         return
     (batch,) = [b for b in job.private["batches"] if b["id"] == batch_id]
-    started = server.clock()
+    started = server.clock.now()
     try:
         if job.document["operation"] in _QUERIES:
             context = org.context_for(job.document["createdById"])
@@ -211,7 +211,7 @@ def _run(server: Server, org_id: str, job_id: str, batch_id: str) -> None:
                 each.update(
                     facts,
                     systemModstamp=_stamp(server),
-                    totalProcessingTime=round((server.clock() - started).total_seconds() * 1000),
+                    totalProcessingTime=round((server.clock.now() - started).total_seconds() * 1000),
                 )
 
 
@@ -380,7 +380,7 @@ def _batch_of(call: Call) -> tuple[Job, Json]:
 
 
 def _stamp(server: Server) -> str:
-    return server.clock().strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    return server.clock.now().strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 ROUTES = tuple(

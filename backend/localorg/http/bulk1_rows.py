@@ -70,9 +70,7 @@ def results_document(results: Sequence[SaveResult], content_type: str) -> bytes:
         writer.writerow(["Id", "Success", "Created", "Error"])
         for result in results:
             shown_id = result.id if result.success else ""
-            writer.writerow(
-                [shown_id, str(result.success).lower(), str(result.created).lower(), error_text(result)]
-            )
+            writer.writerow([shown_id, str(result.success).lower(), str(result.created).lower(), error_text(result)])
         return out.getvalue().encode()
     documents = [
         {
@@ -80,7 +78,12 @@ def results_document(results: Sequence[SaveResult], content_type: str) -> bytes:
             "created": result.created,
             "id": result.id if result.success else None,
             "errors": [
-                {"message": e.message, "fields": list(e.fields), "statusCode": e.status_code, "extendedErrorDetails": None}
+                {
+                    "message": e.message,
+                    "fields": list(e.fields),
+                    "statusCode": e.status_code,
+                    "extendedErrorDetails": None,
+                }
                 for e in result.errors
             ],
         }
@@ -93,5 +96,12 @@ def results_document(results: Sequence[SaveResult], content_type: str) -> bytes:
 
 
 def _as_xml(document: dict[str, Any]) -> dict[str, Any]:
-    errors = [{"fields": e["fields"], "message": e["message"], "statusCode": e["statusCode"]} for e in document["errors"]]
-    return {"errors": errors, "id": document["id"] or "", "success": document["success"], "created": document["created"]}
+    errors = [
+        {"fields": e["fields"], "message": e["message"], "statusCode": e["statusCode"]} for e in document["errors"]
+    ]
+    return {
+        "errors": errors,
+        "id": document["id"] or "",
+        "success": document["success"],
+        "created": document["created"],
+    }

@@ -22,7 +22,7 @@ from localorg.errors import OrgError
 from localorg.http.answers import json_answer, nothing
 from localorg.http.bulk2_query import JOB_PREFIX
 from localorg.http.calls import Call, Json, Route
-from localorg.http.faults import Fault, Kind
+from localorg.http.faults import Fault, Kind, strike
 from localorg.http.jobs import Job, fresh_id
 from localorg.http.loading import CHUNK, CsvRows, check_target, error_text
 from localorg.http.rest import V
@@ -103,23 +103,20 @@ def _change(call: Call) -> Response:
         raise OrgError("INVALIDJOBSTATE", f"A job that is {job.state} cannot become {state}")
     job.document.update(state="UploadComplete", systemModstamp=_stamp(call.server))
     call.server.jobs.save(job)
-    fault = call.server.faults.take(
-        frozenset({Kind.FAIL_JOB}), org=call.org.alias, method=call.method, path=call.path
-    )
+    fault = call.server.faults.take(frozenset({Kind.FAIL_JOB}), org=call.org.alias, method=call.method, path=call.path)
     call.server.work.submit(_run, call.server, job, fault)
     return json_answer(job.document)
 
 
 def _run(server: Server, job: Job, fault: Fault | None) -> None:
-    started = server.clock()
+    started = server.clock.now()
     job.document["state"] = "InProgress"
     server.jobs.save(job)
     org = server.registry.org(job.org_id)
     if org is None:
         return
     try:
-        if fault is not None:
-            raise OrgError("InternalServerError", fault.message)
+        strike(fault)
         done, failed = _load(server, org, job)
         aborted = _aborted(server, job)
         job.document.update(
@@ -131,7 +128,7 @@ def _run(server: Server, job: Job, fault: Fault | None) -> None:
         _log.exception("ingest job %s failed", job.id)
         job.document.update(state="Failed", errorMessage="InternalServerError : the local org could not load the rows")
     job.document.update(
-        totalProcessingTime=round((server.clock() - started).total_seconds() * 1000), systemModstamp=_stamp(server)
+        totalProcessingTime=round((server.clock.now() - started).total_seconds() * 1000), systemModstamp=_stamp(server)
     )
     server.jobs.save(job)
 
@@ -142,7 +139,7 @@ def _load(server: Server, org: Org, job: Job) -> tuple[int, int]:
     operation = Operation(job.document["operation"])
     delimiter = DELIMITERS[job.document["columnDelimiter"]]
     done = failed = 0
-    with _opened(job, delimiter) as rows:
+    with _Opened(job, delimiter) as rows:
         parse = CsvRows(org, job.document["object"], rows.header)
         while chunk := list(islice(rows.rows, CHUNK)):
             if _aborted(server, job):
@@ -150,9 +147,7 @@ def _load(server: Server, org: Org, job: Job) -> tuple[int, int]:
                 for rest in rows.rows:
                     rows.unprocessed([rest])
                 break
-            for raw, result in zip(
-                chunk, _save_chunk(server, org, context, operation, job, parse, chunk), strict=True
-            ):
+            for raw, result in zip(chunk, _save_chunk(server, org, context, operation, job, parse, chunk), strict=True):
                 rows.result(raw, result)
                 done += 1
                 failed += not result.success
@@ -184,7 +179,7 @@ def _save_chunk(
     return [row if isinstance(row, SaveResult) else next(saved) for row in parsed]
 
 
-class _opened:
+class _Opened:
     """The upload being read and the three result files being written, closed together."""
 
     def __init__(self, job: Job, delimiter: str) -> None:
@@ -196,7 +191,7 @@ class _opened:
         self.header: list[str] = []
         self.rows: Iterator[list[str]] = iter(())
 
-    def __enter__(self) -> _opened:
+    def __enter__(self) -> _Opened:
         upload = self._folder / "upload.csv"
         if not upload.exists():
             upload.touch()
@@ -304,7 +299,7 @@ def _job(call: Call) -> Job:
 
 
 def _stamp(server: Server) -> str:
-    return server.clock().strftime("%Y-%m-%dT%H:%M:%S.000+0000")
+    return server.clock.now().strftime("%Y-%m-%dT%H:%M:%S.000+0000")
 
 
 ROUTES = (

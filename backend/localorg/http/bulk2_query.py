@@ -16,7 +16,7 @@ from starlette.responses import Response, StreamingResponse
 from localorg.errors import OrgError
 from localorg.http.answers import json_answer, nothing
 from localorg.http.calls import Call, Json, Route
-from localorg.http.faults import Fault, Kind
+from localorg.http.faults import Fault, Kind, strike
 from localorg.http.jobs import Job, fresh_id
 from localorg.http.rest import V
 from localorg.http.selecting import bulk_query, selected
@@ -57,9 +57,7 @@ def _create(call: Call) -> Response:
         "lineEnding": ending,
         "columnDelimiter": delimiter,
     }
-    fault = call.server.faults.take(
-        frozenset({Kind.FAIL_JOB}), org=call.org.alias, method=call.method, path=call.path
-    )
+    fault = call.server.faults.take(frozenset({Kind.FAIL_JOB}), org=call.org.alias, method=call.method, path=call.path)
     job = call.server.jobs.add(document["id"], call.org.org_id, "query", document, soql=soql)
     _schedule(call.server, job, fault)
     return json_answer(document)
@@ -70,7 +68,7 @@ def _schedule(server: Server, job: Job, fault: Fault | None = None) -> None:
 
 
 def _run(server: Server, job: Job, fault: Fault | None) -> None:
-    started = server.clock()
+    started = server.clock.now()
     try:
         org = server.registry.org(job.org_id)
         current = server.jobs.get(job.org_id, job.id, "query")
@@ -79,8 +77,7 @@ def _run(server: Server, job: Job, fault: Fault | None) -> None:
         job = current
         job.document["state"] = "InProgress"
         server.jobs.save(job)
-        if fault is not None:
-            raise OrgError("InternalServerError", fault.message)
+        strike(fault)
         context = org.context_for(job.document["createdById"])
         with selected(org, context, job.private["soql"], deleted=job.document["operation"] == "queryAll") as result:
             spool = write_spool(
@@ -96,7 +93,7 @@ def _run(server: Server, job: Job, fault: Fault | None) -> None:
     except Exception:  # noqa: BLE001 - a job that dies unseen would be polled for ever
         _log.exception("query job %s failed", job.id)
         job.document.update(state="Failed", errorMessage="InternalServerError : the local org could not run the query")
-    job.document["totalProcessingTime"] = round((server.clock() - started).total_seconds() * 1000)
+    job.document["totalProcessingTime"] = round((server.clock.now() - started).total_seconds() * 1000)
     job.document["systemModstamp"] = _stamp(server)
     current = server.jobs.get(job.org_id, job.id, "query")
     if current is not None and current.state != "Aborted":
@@ -226,7 +223,7 @@ def _job(call: Call) -> Job:
 
 
 def _stamp(server: Server) -> str:
-    return server.clock().strftime("%Y-%m-%dT%H:%M:%S.000+0000")
+    return server.clock.now().strftime("%Y-%m-%dT%H:%M:%S.000+0000")
 
 
 ROUTES = (

@@ -261,7 +261,9 @@ def _read_collection(call: Call) -> Response:
     wanted = dict.fromkeys(["Id", *names])
     soql = f"SELECT {', '.join(wanted)} FROM {sobject.api_name} WHERE Id IN :ids"  # noqa: S608 - names checked above
     with call.transaction() as transaction:
-        found = {str(row["Id"]): record_document(row, call.version) for row in transaction.query(soql, binds={"ids": ids})}
+        found = {
+            str(row["Id"]): record_document(row, call.version) for row in transaction.query(soql, binds={"ids": ids})
+        }
     by_short = {key[:15]: value for key, value in found.items()}
     return json_answer([by_short.get(record_id[:15]) for record_id in ids])
 

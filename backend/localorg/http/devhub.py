@@ -36,7 +36,7 @@ def _create(call: Call) -> Response:
     unknown = [name for name in asked if known.get(name) is None]
     if unknown:
         raise OrgError("INVALID_FIELD", f"No such column '{unknown[0]}' on sobject of type ScratchOrgInfo")
-    expires = call.server.clock() + dt.timedelta(days=days)
+    expires = call.server.clock.now() + dt.timedelta(days=days)
     facts = {**asked, "DurationDays": days, "ExpirationDate": expires.date().isoformat(), "Status": "Creating"}
     with hub.transaction(hub.admin_context().in_system_mode()) as transaction:
         (made,) = transaction.insert("ScratchOrgInfo", [facts])
@@ -50,7 +50,7 @@ def _create(call: Call) -> Response:
 def _fill(call: Call, info_id: str, asked: Json, expires: dt.datetime) -> None:
     """Make the org and say so on its row; a failure is written there too, where tools look for it."""
     server, hub = call.server, call.org
-    alias = f"scratch-{info_id[9:15].lower()}-{server.clock():%H%M%S}"
+    alias = f"scratch-{info_id[9:15].lower()}-{server.clock.now():%H%M%S}"
     namespace = str(asked.get("Namespace") or "") or None
     try:
         keys = server.create_org(alias, namespace=namespace, hub=hub.org_id, expires_at=expires)

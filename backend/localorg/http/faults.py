@@ -19,7 +19,7 @@ from localorg.errors import OrgError
 from localorg.http.answers import json_answer, nothing
 from localorg.http.calls import Call, Route
 
-__all__ = ["ROUTES", "Fault", "Faults", "Kind"]
+__all__ = ["ROUTES", "Fault", "Faults", "Kind", "strike"]
 
 
 class Kind(StrEnum):
@@ -138,6 +138,12 @@ class Faults:
         else:
             del self._waiting[at]
         return fault
+
+
+def strike(fault: Fault | None) -> None:
+    """Fail the job that the fault was taken for; None: nothing."""
+    if fault is not None:
+        raise OrgError("InternalServerError", fault.message)
 
 
 def _fits(fault: Fault, org: str | None, method: str | None) -> bool:

@@ -21,7 +21,7 @@ def check_target(org: Org, context: Context, operation: Operation, asked: Mappin
     """The object a job writes to; raises OrgError where it is unknown, closed to the user, or its key is none."""
     name = str(asked.get("object", ""))
     sobject = org.schema.get(name)
-    if sobject is None or not org.rights(context).on(sobject).read:
+    if sobject is None or not org.rights(context.user_id).on(sobject).read:
         raise OrgError("InvalidEntity", f"Unable to find object: {name}")
     if operation is Operation.UPSERT:
         key = str(asked.get("externalIdFieldName", ""))
@@ -49,9 +49,7 @@ class CsvRows:
         sobject = org.schema.object(object_name)
         for name in self._header:
             relationship = name.split(".", 1)[0].split(":")[-1]
-            known = (
-                org.schema.parent(sobject, relationship) if "." in name else org.schema.field_of(sobject, name)
-            )
+            known = org.schema.parent(sobject, relationship) if "." in name else org.schema.field_of(sobject, name)
             if known is None:
                 raise OrgError("InvalidBatch", f"Field name not found : {name}")
 

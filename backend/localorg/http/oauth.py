@@ -52,12 +52,13 @@ def _token(call: Call) -> Response:
         "authorization_code": _code,
     }
     try:
-        grant = grants.get(fields.get("grant_type", ""))
-        if grant is None:
-            raise _Denied("unsupported_grant_type", "grant type not supported")
-        return grant(call, fields)
+        return grants.get(fields.get("grant_type", ""), _unsupported)(call, fields)
     except _Denied as denied:
         return json_answer({"error": denied.error, "error_description": denied.description}, denied.status)
+
+
+def _unsupported(_: Call, __: Mapping[str, str]) -> Response:
+    raise _Denied("unsupported_grant_type", "grant type not supported")
 
 
 def _jwt_bearer(call: Call, fields: Mapping[str, str]) -> Response:
@@ -71,7 +72,7 @@ def _jwt_bearer(call: Call, fields: Mapping[str, str]) -> Response:
         raise _Denied("invalid_client_id", "client identifier invalid")
     org = _org_of(call, consumer)
     # The time is the org's: a client whose clock is wrong meets the platform's refusal, not ours.
-    now = call.server.clock()
+    now = call.server.clock.now()
     if not consumer.certificate_valid_at(now):
         raise _Denied("invalid_grant", "certificate expired or missing: upload a new one to the external client app")
     claims = _verified(assertion, consumer, now)
@@ -82,7 +83,7 @@ def _jwt_bearer(call: Call, fields: Mapping[str, str]) -> Response:
         raise _Denied("invalid_grant", "user hasn't approved this consumer")
     if not user.active:
         raise _Denied("invalid_grant", "inactive user")
-    if not call.server.approved(consumer, org, user):
+    if not call.server.consumers.approved(consumer, user.user_id):
         raise _Denied("invalid_grant", "user hasn't approved this consumer")
     # Salesforce returns no refresh token here: the client asserts anew.
     return _granted(call, org, user, consumer.consumer_key, refresh=False)
@@ -207,7 +208,7 @@ def _granted(call: Call, org: Org, user: UserFacts, consumer_key: str, *, refres
         "instance_url": call.base_url,
         "id": f"{call.base_url}/id/{org.org_id}/{user.user_id}",
         "token_type": "Bearer",
-        "issued_at": str(int(call.server.clock().timestamp() * 1000)),
+        "issued_at": str(int(call.server.clock.now().timestamp() * 1000)),
     }
     if refresh:
         document["refresh_token"] = call.server.sessions.issue(grant, Use.REFRESH)

@@ -69,9 +69,7 @@ def _login(call: Call, operation: Node) -> Response:
             "userInfo": _user_info(org, user),
         }
         return soap_answer(f"<loginResponse>{xml_of(result, 'result')}</loginResponse>", _PARTNER)
-    raise OrgError(
-        "INVALID_LOGIN", "Invalid username, password, security token; or user locked out.", status=500
-    )
+    raise OrgError("INVALID_LOGIN", "Invalid username, password, security token; or user locked out.", status=500)
 
 
 def _user_info(org: Org, user: UserFacts) -> dict[str, object]:

@@ -25,6 +25,7 @@ __all__ = ["ROUTES", "answer_query"]
 
 _PREFIX = "01g"
 
+
 def _query(call: Call) -> Response:
     return _answer(call, deleted=False)
 
@@ -59,7 +60,7 @@ def answer_query(call: Call, soql: str, *, deleted: bool = False) -> Json:
             fresh_id(_PREFIX), call.org.org_id, call.context.user_id, soql, deleted, result.total_size, page
         )
         result.close()
-    call.server.cursors.add(cursor, call.server.clock().timestamp())
+    call.server.cursors.add(cursor, call.server.clock.now().timestamp())
     return _page(call, cursor, 0)
 
 
@@ -69,7 +70,7 @@ def _more(call: Call) -> Response:
         frozenset({Kind.LOSE_LOCATOR}), org=call.org.alias, method=call.method, path=call.path
     )
     cursor = call.server.cursors.get(
-        cursor_id, call.org.org_id, call.context.user_id, call.server.clock().timestamp()
+        cursor_id, call.org.org_id, call.context.user_id, call.server.clock.now().timestamp()
     )
     if lost is not None or cursor is None or not at.isdecimal() or int(at) > cursor.total:
         raise OrgError("INVALID_QUERY_LOCATOR", "invalid query locator")
@@ -135,9 +136,7 @@ def _columns(call: Call, soql: str) -> Json:
 
 def _column(column: Column) -> Json:
     *parents, name = column.path
-    described = _described(
-        column.type.value, name, custom=name.endswith("__c"), aggregate=column.function is not None
-    )
+    described = _described(column.type.value, name, custom=name.endswith("__c"), aggregate=column.function is not None)
     for parent in reversed(parents):
         described = {**_described("reference", parent, custom=parent.endswith("__r")), "joinColumns": [described]}
     return described
@@ -173,7 +172,7 @@ def _grouped(columns: list[Json]) -> list[Json]:
     return list(merged.values())
 
 
-def _search(call: Call) -> Response:
+def _search(_: Call) -> Response:
     raise OrgError("MALFORMED_SEARCH", "SOSL is not supported by a local org; use a query")
 
 

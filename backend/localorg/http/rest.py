@@ -9,11 +9,13 @@ from typing import Any
 
 from starlette.responses import Response
 
+from localorg.access import Rights
 from localorg.errors import OrgError
 from localorg.http.answers import json_answer, nothing
 from localorg.http.calls import Call, Route
+from localorg.http.describe import describe_global, describe_object
 from localorg.http.records_json import record_document
-from localorg.http.rows import Operation, save_document, save_rows
+from localorg.http.rows import Operation, save_rows
 from localorg.records import SaveResult
 from localorg.schema import SObjectType
 
@@ -57,7 +59,7 @@ def sobject_of(call: Call, name: str | None = None) -> SObjectType:
     """The object a path names; 404 where the org has none or the user may not read it."""
     wanted = name or call.params["object"]
     found = call.org.schema.get(wanted)
-    if found is None or not call.org.rights(call.context).on(found).read:
+    if found is None or not _rights(call).on(found).read:
         raise OrgError("NOT_FOUND", "The requested resource does not exist", status=404)
     return found
 
@@ -65,7 +67,7 @@ def sobject_of(call: Call, name: str | None = None) -> SObjectType:
 def _global_describe(call: Call) -> Response:
     unchanged = _unchanged(call)
     return unchanged or json_answer(
-        call.org.describe_global(call.context, call.version), headers={"Last-Modified": _changed_at(call)}
+        describe_global(call.org.schema, _rights(call), call.version), headers={"Last-Modified": _changed_at(call)}
     )
 
 
@@ -73,12 +75,13 @@ def _describe(call: Call) -> Response:
     sobject = sobject_of(call)
     unchanged = _unchanged(call)
     return unchanged or json_answer(
-        call.org.describe(sobject.api_name, call.context, call.version), headers={"Last-Modified": _changed_at(call)}
+        describe_object(call.org.schema, sobject, _rights(call), call.version),
+        headers={"Last-Modified": _changed_at(call)},
     )
 
 
 def _changed_at(call: Call) -> str:
-    return format_datetime(call.org.schema_changed_at.replace(microsecond=0), usegmt=True)
+    return format_datetime(call.server.ages.changed_at(call.org, _rights(call)), usegmt=True)
 
 
 def _unchanged(call: Call) -> Response | None:
@@ -91,12 +94,16 @@ def _unchanged(call: Call) -> Response | None:
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=dt.UTC)
-    return nothing(304) if call.org.schema_changed_at.replace(microsecond=0) <= moment else None
+    return nothing(304) if call.server.ages.changed_at(call.org, _rights(call)) <= moment else None
+
+
+def _rights(call: Call) -> Rights:
+    return call.org.rights(call.context.user_id)
 
 
 def _metadata(call: Call) -> Response:
     sobject = sobject_of(call)
-    document = call.org.describe(sobject.api_name, call.context, call.version)
+    document = describe_object(call.org.schema, sobject, _rights(call), call.version)
     brief = {key: value for key, value in document.items() if key not in {"fields", "childRelationships"}}
     return json_answer({"objectDescribe": brief, "recentItems": []})
 
@@ -121,7 +128,7 @@ def _record(call: Call, sobject: SObjectType, field: str, value: str) -> dict[st
     names = [name for name in call.query.get("fields", "").split(",") if name]
     with call.transaction() as transaction:
         if not names:
-            readable = call.org.describe(sobject.api_name, call.context, call.version)["fields"]
+            readable = describe_object(call.org.schema, sobject, _rights(call), call.version)["fields"]
             names = [str(item["name"]) for item in readable]
         # Names come from the caller, so they are parsed, never trusted: they must be one name each.
         for name in names:
@@ -132,11 +139,11 @@ def _record(call: Call, sobject: SObjectType, field: str, value: str) -> dict[st
         if not found:
             raise OrgError("NOT_FOUND", "The requested resource does not exist", status=404)
         if len(found) > 1:
-            raise _several(call, sobject, field, value)
+            raise _several(sobject, field, value)
         return record_document(found[0], call.version)
 
 
-def _several(call: Call, sobject: SObjectType, field: str, value: str) -> OrgError:
+def _several(sobject: SObjectType, field: str, value: str) -> OrgError:
     return OrgError(
         "MULTIPLE_CHOICES", f"{field} '{value}' names more than one {sobject.api_name}", status=300, fields=(field,)
     )
@@ -175,8 +182,11 @@ def _key_of(call: Call) -> tuple[SObjectType, str]:
     sobject = sobject_of(call)
     field = call.org.schema.field_of(sobject, call.params["field"])
     if field is None or not (field.external_id or field.id_lookup or field.api_name == "Id"):
-        raise OrgError("NOT_FOUND", "Provided external ID field does not exist or is not accessible: "
-                       + call.params["field"], status=404)
+        raise OrgError(
+            "NOT_FOUND",
+            "Provided external ID field does not exist or is not accessible: " + call.params["field"],
+            status=404,
+        )
     return sobject, field.api_name
 
 
@@ -240,7 +250,7 @@ def _changed(call: Call, soql: str, start: str, end: str, *, deleted: bool) -> l
 
 def _set_password(call: Call) -> Response:
     user_id = _record(call, sobject_of(call, "User"), "Id", call.params["id"])["Id"]
-    if call.context.user_id != user_id and "ManageUsers" not in call.org.rights(call.context).permissions:
+    if call.context.user_id != user_id and "ManageUsers" not in _rights(call).permissions:
         raise OrgError("INSUFFICIENT_ACCESS", "insufficient access rights on cross-reference id", status=403)
     password = str(call.body.object().get("NewPassword", ""))
     if len(password) < 8:
@@ -279,7 +289,7 @@ def _limits(call: Call) -> Response:
 
 def _record_count(call: Call) -> Response:
     wanted = [name for name in call.query.get("sObjects", "").split(",") if name]
-    rights = call.org.rights(call.context)
+    rights = _rights(call)
     objects = [call.org.schema.get(name) for name in wanted] if wanted else list(call.org.schema)
     counts = []
     with call.org.transaction(call.org.admin_context()) as transaction:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from localorg.errors import OrgError
-from localorg.http.clock import MovableClock
+from localorg.http.clock import kept_clock
 from localorg.http.consumers import Consumer, Consumers
 from localorg.http.cursors import Cursors
+from localorg.http.describe import SchemaAges
 from localorg.http.engines import Engines
 from localorg.http.faults import Faults
 from localorg.http.jobs import Jobs
@@ -62,14 +63,15 @@ class Server:
         self.file.define(
             "CREATE TABLE IF NOT EXISTS password (user_id TEXT PRIMARY KEY, salt BLOB NOT NULL, digest BLOB NOT NULL)"
         )
-        self.clock = MovableClock(self.file)
+        self.clock = kept_clock(self.file)
         self.engines = engines or Engines()
         self.registry = Registry(directory, self.file, self.clock)
-        self.sessions = Sessions(self.file, self.clock, random_bytes)
+        self.sessions = Sessions(self.file, self.clock.now, random_bytes)
         self.consumers = Consumers(self.file)
+        self.ages = SchemaAges(self.clock)
         self.faults = Faults()
-        self.usage = Usage(self.file, self.clock)
-        self.jobs = Jobs(self.file, directory / "results", self.clock)
+        self.usage = Usage(self.file, self.clock.now)
+        self.jobs = Jobs(self.file, directory / "results", self.clock.now)
         self.cursors = Cursors(self.file)
         self.work = ThreadPoolExecutor(_WORKERS, thread_name_prefix="job")
         self.answer_within: Callable[[Call], Response] = _not_served
@@ -80,11 +82,9 @@ class Server:
     ) -> OrgKeys:
         """Make an org with a consumer of its own, whose key lies in `keys/<alias>.key`; its admin is approved."""
         entry = self.registry.create(alias, namespace=namespace, hub=hub, expires_at=expires_at)
-        pair = key_pair(self._key_file(alias), f"{alias} admin", now=self.clock())
+        pair = key_pair(self._key_file(alias), f"{alias} admin", now=self.clock.now())
         consumer_key = f"3MVG9{self._random_bytes(40).hex()}"
-        self.consumers.register(
-            Consumer(consumer_key, entry.org_id, ADMIN_APP, pair.certificate, entry.user_id)
-        )
+        self.consumers.register(Consumer(consumer_key, entry.org_id, ADMIN_APP, pair.certificate, entry.user_id))
         self.consumers.approve(consumer_key, entry.user_id)
         return OrgKeys(entry, consumer_key, pair.key_file)
 
@@ -118,13 +118,9 @@ class Server:
 
     def admit_to(self, call: Call) -> None:
         """Count a signed-in call against its org's day; raises OrgError when the day is used up."""
-        if call.path.startswith("/services/") and not call.path.startswith("/services/oauth2/"):
-            if not self.usage.count(call.org.org_id):
-                raise OrgError("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.", status=403)
-
-    def approved(self, consumer: Consumer, org: Org, user: UserFacts) -> bool:
-        """Whether an admin approved this user for the app, by name or by one of the app's permission sets."""
-        return self.consumers.approved(consumer, user.user_id)
+        counts = call.path.startswith("/services/") and not call.path.startswith("/services/oauth2/")
+        if counts and not self.usage.count(call.org.org_id):
+            raise OrgError("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.", status=403)
 
     def host_fits(self, call: Call, org: Org) -> bool:
         """`<alias>.localhost` belongs to that org alone; every other name serves all."""
@@ -134,9 +130,7 @@ class Server:
     def set_password(self, user_id: str, password: str) -> None:
         """Remember a user's password, as its scrypt digest."""
         salt = self._random_bytes(16)
-        self.file.execute(
-            "INSERT OR REPLACE INTO password VALUES (?, ?, ?)", (user_id, salt, _stretch(password, salt))
-        )
+        self.file.execute("INSERT OR REPLACE INTO password VALUES (?, ?, ?)", (user_id, salt, _stretch(password, salt)))
 
     def with_password(self, org: Org, username: str, password: str) -> UserFacts | None:
         """The active user of that name and password, or None."""

@@ -101,9 +101,7 @@ class Sessions:
         if use is Use.ACCESS:
             if not token.startswith(grant.org_id[:15] + "!"):
                 return None
-            self._file.execute(
-                "UPDATE session SET expires = ? WHERE digest = ?", ((now + LIFE).timestamp(), digest)
-            )
+            self._file.execute("UPDATE session SET expires = ? WHERE digest = ?", ((now + LIFE).timestamp(), digest))
             with self._lock:
                 self._fresh[digest] = (grant, now)
         return grant
@@ -116,9 +114,7 @@ class Sessions:
             return False
         self._file.execute("DELETE FROM session WHERE digest = ?", (digest,))
         if row[0] == Use.REFRESH:
-            self._file.execute(
-                "DELETE FROM session WHERE org_id = ? AND user_id = ? AND consumer_key = ?", row[1:]
-            )
+            self._file.execute("DELETE FROM session WHERE org_id = ? AND user_id = ? AND consumer_key = ?", row[1:])
             self._forget()
         self._forget(digest)
         return True

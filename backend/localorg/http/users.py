@@ -8,9 +8,7 @@ from localorg.org import Org
 
 __all__ = ["UserFacts", "user_by_id", "user_by_name"]
 
-_FIELDS = (
-    "Id, Username, Name, FirstName, LastName, Email, IsActive, LanguageLocaleKey, LocaleSidKey, TimeZoneSidKey, ProfileId"
-)
+_FIELDS = "Id, Username, Name, FirstName, LastName, Email, IsActive, LanguageLocaleKey, LocaleSidKey, TimeZoneSidKey, ProfileId"
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,17 +146,13 @@ class Change:
 
     def fail(self, kind: str, full_name: str, file_name: str, message: str, line: int = 0, column: int = 0) -> None:
         """Note a failure."""
-        self.results.append(
-            ComponentResult(kind, full_name, file_name, problem=message, line=line, column=column)
-        )
+        self.results.append(ComponentResult(kind, full_name, file_name, problem=message, line=line, column=column))
 
     def succeed(
         self, kind: str, full_name: str, file_name: str, component_id: str, *, created: bool, changed: bool = True
     ) -> None:
         """Note that a component went in."""
-        self.results.append(
-            ComponentResult(kind, full_name, file_name, component_id, created=created, changed=changed)
-        )
+        self.results.append(ComponentResult(kind, full_name, file_name, component_id, created=created, changed=changed))
 
     def later(self, kind: str, full_name: str, file_name: str, check: Callable[[], None]) -> None:
         """Check something when every component is in: what a component refers to may come after it."""
@@ -251,7 +247,8 @@ class Change:
             changed = self._known(sobject, {**values, **stamps})
             sets = ", ".join(f"{quoted(name)} = ?" for name in changed)
             self._connection.execute(
-                f"UPDATE {quoted(sobject.api_name)} SET {sets} WHERE Id = ?", (*changed.values(), found)  # noqa: S608
+                f"UPDATE {quoted(sobject.api_name)} SET {sets} WHERE Id = ?",
+                (*changed.values(), found),
             )
             return found, False
         (new_id,) = self._store.next_ids(self._connection, sobject.key_prefix or "000", 1)
@@ -269,7 +266,8 @@ class Change:
         """Id of the row with these values (None matches null), or None."""
         tests = " AND ".join(f"{quoted(name)} IS ?" for name in key)
         row = self._connection.execute(
-            f"SELECT Id FROM {quoted(object_name)} WHERE {tests}", list(map(_plain, key.values()))  # noqa: S608
+            f"SELECT Id FROM {quoted(object_name)} WHERE {tests}",
+            list(map(_plain, key.values())),
         ).fetchone()
         return None if row is None else str(row[0])
 
@@ -278,14 +276,16 @@ class Change:
         tests = " AND ".join(f"{quoted(name)} IS ?" for name in key) or "1"
         columns = ", ".join(map(quoted, names))
         return self._connection.execute(
-            f"SELECT {columns} FROM {quoted(object_name)} WHERE {tests}", list(map(_plain, key.values()))  # noqa: S608
+            f"SELECT {columns} FROM {quoted(object_name)} WHERE {tests}",
+            list(map(_plain, key.values())),
         ).fetchall()
 
     def delete_rows(self, object_name: str, key: Mapping[str, object]) -> int:
         """Remove the rows with these values; returns how many."""
         tests = " AND ".join(f"{quoted(name)} IS ?" for name in key)
         return self._connection.execute(
-            f"DELETE FROM {quoted(object_name)} WHERE {tests}", list(map(_plain, key.values()))  # noqa: S608
+            f"DELETE FROM {quoted(object_name)} WHERE {tests}",
+            list(map(_plain, key.values())),
         ).rowcount
 
     def key_prefix(self, object_name: str) -> str:

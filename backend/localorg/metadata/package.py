@@ -77,7 +77,9 @@ def read_zip(content: bytes) -> Package:
             for entry in entries:
                 # file_size is what the header claims: reading one byte more than that would be a lie to refuse.
                 with archive.open(entry) as member:
-                    files[entry.filename.replace("\\", "/").lstrip("/")] = member.read(entry.file_size + 1)[: entry.file_size]
+                    files[entry.filename.replace("\\", "/").lstrip("/")] = member.read(entry.file_size + 1)[
+                        : entry.file_size
+                    ]
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as broken:
         raise BadPackage(f"The file is not a zip file: {broken}") from broken
     return _package(files)

@@ -74,7 +74,9 @@ class Node:
         try:
             return int(found.text)
         except ValueError as wrong:
-            raise XmlProblem(f"'{found.text}' is not a valid value for the type xsd:int", found.line, found.column) from wrong
+            raise XmlProblem(
+                f"'{found.text}' is not a valid value for the type xsd:int", found.line, found.column
+            ) from wrong
 
     def required(self, tag: str) -> str:
         """The text of a child that must be there; raises XmlProblem."""
@@ -104,7 +106,7 @@ class _Builder(TreeBuilder):
         elif self.root is None:
             self.root = node
         for attribute, value in attrs.items():
-            if attribute.endswith("}type") or attribute.endswith("}nil"):
+            if attribute.endswith(("}type", "}nil")):
                 node.children.append(Node(f"@{attribute.rpartition('}')[2]}", node.line, node.column, value))
         self._open.append(node)
         self._text = []
@@ -113,7 +115,7 @@ class _Builder(TreeBuilder):
     def data(self, data: str) -> None:
         self._text.append(data)
 
-    def end(self, tag: str) -> Any:
+    def end(self, tag: str) -> Any:  # noqa: ARG002 - the parser's signature
         node = self._open.pop()
         if not any(not child.tag.startswith("@") for child in node.children):
             node.text = "".join(self._text)
