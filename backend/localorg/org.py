@@ -16,7 +16,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from sqlite3 import Connection
@@ -24,7 +24,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from localorg import records
-from localorg.access import Context, Mode, Rights, load_rights
+from localorg.access import Context, Rights, load_rights
 from localorg.bootstrap import fill_new_org
 from localorg.clock import Clock
 from localorg.errors import OrgError, SettingsError
@@ -223,7 +223,7 @@ class _Unit:
         if self.connection is not None:
             self.connection = None
             self.org.store.commit()
-            self.org._committed(self)  # noqa: SLF001 -- the org's own half of a commit
+            self.org._committed(self)
 
     def abandon(self) -> None:
         if self.connection is not None:

@@ -6,7 +6,7 @@ once. Refused rows leave no trace. With all_or_none one refused row undoes the o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from localorg.errors import OrgError
@@ -21,6 +21,7 @@ from localorg.schema import Field, FieldType, SObjectType
 from localorg.store import quoted, to18
 
 __all__ = ["insert", "results", "update", "upsert"]
+
 
 def insert(
     session: Session, sobject: SObjectType, rows: Sequence[Mapping[str, object]], *, all_or_none: bool = False
@@ -68,7 +69,12 @@ def results(rows: Sequence[Row]) -> list[SaveResult]:
     """The outcomes, in the order the rows came."""
     ordered = sorted(rows, key=lambda row: row.at)
     return [
-        SaveResult(row.id if not (row.errors and row.created) else None, not row.errors, row.created and not row.errors, tuple(row.errors))
+        SaveResult(
+            row.id if not (row.errors and row.created) else None,
+            not row.errors,
+            row.created and not row.errors,
+            tuple(row.errors),
+        )
         for row in ordered
     ]
 
@@ -84,9 +90,7 @@ def _writable(session: Session, sobject: SObjectType, right: str, possible: bool
             raise OrgError("INSUFFICIENT_ACCESS_OR_READONLY", message, status=403)
 
 
-def _matched(
-    session: Session, sobject: SObjectType, key: Field, rows: Sequence[Mapping[str, object]]
-) -> list[Row]:
+def _matched(session: Session, sobject: SObjectType, key: Field, rows: Sequence[Mapping[str, object]]) -> list[Row]:
     """Rows of an upsert, each with the id of the row it changes or marked as new."""
     names = {key.api_name.lower(), key.api_name.split("__", 1)[-1].lower()}
     by_id = key.type is FieldType.ID
@@ -126,12 +130,11 @@ def _matched(
         _writable(session, sobject, "edit", sobject.updateable)
     prepared = list(refused)
     for pairs, inserting in ((new, True), (old, False)):
-        for row, (at, _) in zip(
-            prepare(session, sobject, [item for _, item in pairs], insert=inserting), pairs, strict=True
-        ):
-            row.at = at
-            row.created = inserting
-            prepared.append(row)
+        made = prepare(session, sobject, [item for _, item in pairs], insert=inserting)
+        for ready, (at, _) in zip(made, pairs, strict=True):
+            ready.at = at
+            ready.created = inserting
+            prepared.append(ready)
     return prepared
 
 
@@ -228,9 +231,8 @@ def _add(session: Session, sobject: SObjectType, rows: list[Row]) -> None:
     )
     session.connection.executemany(sql, ([row.id, *map(row.values.get, names[1:])] for row in good))
     write_history(session, sobject, good, {})
-    _tell(session, SavedBatch(
-        sobject, Operation.INSERT, tuple(ids), tuple({**dict.fromkeys(names), **row.values, "Id": row.id} for row in good),
-    ))  # fmt: skip
+    whole = tuple({**dict.fromkeys(names), **row.values, "Id": row.id} for row in good)
+    session.tell(SavedBatch(sobject, Operation.INSERT, tuple(ids), whole))
 
 
 def _fill(session: Session, sobject: SObjectType, row: Row) -> None:
@@ -245,7 +247,8 @@ def _fill(session: Session, sobject: SObjectType, row: Row) -> None:
             if field.default is not None:
                 values[name] = int(field.default) if isinstance(field.default, bool) else field.default
             elif field.default_formula is not None:
-                values[name] = _DEFAULTS.get(field.default_formula, lambda _s: None)(session)
+                rule = _DEFAULTS.get(field.default_formula)
+                values[name] = rule(session) if rule is not None else None
             elif name in _AUDIT_VALUES:
                 values[name] = _AUDIT_VALUES[name](session)
         elif values[name] is None and field.type is FieldType.BOOLEAN:
@@ -261,14 +264,14 @@ def _fill(session: Session, sobject: SObjectType, row: Row) -> None:
         row.refuse("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", *missing)
 
 
-_AUDIT_VALUES = {
+_AUDIT_VALUES: Mapping[str, Callable[[Session], str]] = {
     "CreatedDate": lambda session: session.now,
     "CreatedById": lambda session: session.context.user_id,
     "LastModifiedDate": lambda session: session.now,
     "LastModifiedById": lambda session: session.context.user_id,
     "SystemModstamp": lambda session: session.now,
 }
-_DEFAULTS = {
+_DEFAULTS: Mapping[str, Callable[[Session], str]] = {
     "$User.Id": lambda session: session.context.user_id,
     "$Organization.Id": lambda session: session.organization_id,
     "TODAY()": lambda session: session.today,
@@ -328,7 +331,7 @@ def _change(session: Session, sobject: SObjectType, rows: list[Row]) -> None:
     if good:
         old = tuple(there[row.id] for row in good if row.id)
         new = tuple({**there[row.id], **row.values, **stamp} for row in good if row.id)
-        _tell(session, SavedBatch(sobject, Operation.UPDATE, tuple(row.id for row in good if row.id), new, old))
+        session.tell(SavedBatch(sobject, Operation.UPDATE, tuple(row.id for row in good if row.id), new, old))
 
 
 _MODIFIED = ("LastModifiedDate", "LastModifiedById", "SystemModstamp")
@@ -356,9 +359,3 @@ def _absent(session: Session, sobject: SObjectType, row_id: str) -> tuple[str, s
     if sobject.soft_deletes and session.rows(sobject, [row_id], deleted=True):
         return "ENTITY_IS_DELETED", "entity is deleted"
     return "INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id"
-
-
-def _tell(session: Session, batch: SavedBatch) -> None:
-    session.batches.append(batch)
-    for hook in session.hooks:
-        hook(batch)

@@ -22,7 +22,7 @@ Stored = str | int | float | None
 _EMAIL = re.compile(r"[^@\s,;]+@[^@\s,;]+\.[^@\s,;.]+")
 
 
-class Refusal(Exception):  # noqa: N818 -- a value's refusal, turned into a row's error by the caller
+class Refusal(Exception):
     """A value does not fit its field."""
 
     def __init__(self, code: str, message: str, field: Field) -> None:
