@@ -24,12 +24,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from localorg import records
-from localorg.access import Context, Rights, load_rights
+from localorg.access import Context, Mode, Rights, load_rights
 from localorg.bootstrap import fill_new_org
 from localorg.clock import Clock
 from localorg.errors import OrgError, SettingsError
 from localorg.records import SavedBatch, SaveResult, Session
-from localorg.schema import Field, Schema, SObjectType, standard_objects
+from localorg.schema import Field, Schema, SObjectType, describe_global, describe_object, standard_objects
 from localorg.schema.codec import from_json, to_json
 from localorg.soql import Query, ResultSet, Settings, compile_query, parse
 from localorg.store import Store, tables
@@ -289,6 +289,31 @@ class Transaction:
         """What date literals depend on."""
         zone = self.context.time_zone
         return Settings(self.now().astimezone(ZoneInfo(zone)).date(), zone, self.org.fiscal_start)
+
+    # -- what there is
+
+    def describe_global(self, version: str) -> dict[str, Any]:
+        """The document of `/sobjects`: every object the user may read."""
+        rights, user = self.rights, self.context.mode is Mode.USER
+        shown = [item.api_name for item in self.schema if not user or rights.on(item).read]
+        return describe_global(self.schema, version, objects=set(shown))
+
+    def describe(self, object_name: str, version: str) -> dict[str, Any]:
+        """The document of `/sobjects/X/describe`, with the fields the user may read.
+
+        Raises OrgError NOT_FOUND where there is no such object, or none for this user.
+        """
+        sobject = self.schema.get(object_name, within=self.context.namespace)
+        rights, user = self.rights, self.context.mode is Mode.USER
+        if sobject is None or (user and not rights.on(sobject).read):
+            raise OrgError("NOT_FOUND", "The requested resource does not exist", status=404)
+        return describe_object(
+            self.schema,
+            sobject,
+            version,
+            readable=lambda item: not user or rights.of(sobject, item).read,
+            editable=lambda item: not user or rights.of(sobject, item).edit,
+        )
 
     # -- writes
 
