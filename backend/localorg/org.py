@@ -31,7 +31,7 @@ from localorg.errors import OrgError, SettingsError
 from localorg.records import SavedBatch, SaveResult, Session
 from localorg.schema import Field, Schema, SObjectType, describe_global, describe_object, standard_objects
 from localorg.schema.codec import from_json, to_json
-from localorg.soql import Query, ResultSet, Settings, compile_query, parse
+from localorg.soql import Query, ResultSet, Settings, compile_query, parse, stored_datetime
 from localorg.store import Store, tables
 
 __all__ = ["Org", "Savepoint", "Transaction"]
@@ -150,7 +150,7 @@ class Org:
         found = self._rights.get(user_id)
         if found is None:
             with self.store.reader() as connection:
-                found = load_rights(connection, user_id, now=_stored(self.clock.now()))
+                found = load_rights(connection, user_id, now=stored_datetime(self.clock.now()))
             self._rights[user_id] = found
         return found
 
@@ -258,7 +258,7 @@ class Transaction:
         found = unit.rights.get(self.context.user_id)
         if found is None:
             with unit.reading() as connection:
-                found = load_rights(connection, self.context.user_id, now=_stored(self.now()))
+                found = load_rights(connection, self.context.user_id, now=stored_datetime(self.now()))
             unit.rights[self.context.user_id] = found
         return found
 
@@ -434,7 +434,7 @@ class Transaction:
             schema=unit.schema,
             context=self.context,
             rights=self.rights,
-            now=_stored(now),
+            now=stored_datetime(now),
             today=now.astimezone(ZoneInfo(self.context.time_zone)).date().isoformat(),
             organization_id=self.org.org_id,
             hooks=(self._saved,),
@@ -447,10 +447,6 @@ class Transaction:
             self._unit.rights.clear()
         for hook in self.org.saved_hooks:
             hook(self, batch)
-
-
-def _stored(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}+0000"
 
 
 def _alter(connection: Connection, before: SObjectType, after: SObjectType) -> None:

@@ -17,6 +17,7 @@ from localorg.records.history import write_history
 from localorg.records.outcomes import Operation, RowsRefused, SavedBatch, SaveResult
 from localorg.records.prepare import Row, prepare
 from localorg.records.session import Session
+from localorg.records.values import Stored
 from localorg.schema import Field, FieldType, SObjectType
 from localorg.store import quoted, to18
 
@@ -208,7 +209,7 @@ def _attempt(session: Session, sobject: SObjectType, rows: list[Row]) -> None:
 def _add(session: Session, sobject: SObjectType, rows: list[Row]) -> None:
     for row in rows:
         row.created = True
-        _fill(session, sobject, row)
+    _fill(session, sobject, rows)
     check_lookups(session, sobject, rows)
     check_unique(session, sobject, rows)
     for row in rows:
@@ -235,33 +236,39 @@ def _add(session: Session, sobject: SObjectType, rows: list[Row]) -> None:
     session.tell(SavedBatch(sobject, Operation.INSERT, tuple(ids), whole))
 
 
-def _fill(session: Session, sobject: SObjectType, row: Row) -> None:
+def _fill(session: Session, sobject: SObjectType, rows: list[Row]) -> None:
     """Defaults, audit fields, and what is required and missing."""
-    values = row.values
-    missing = []
+    defaults = _defaults(session, sobject)
+    booleans = [field.api_name for field in sobject if field.type is FieldType.BOOLEAN]
+    required = [field.api_name for field in sobject if field.required and field.stored]
+    for row in rows:
+        given = row.values
+        values = row.values = {**defaults, **given}
+        for name in booleans:
+            if values[name] is None:
+                values[name] = 0
+        if "CreatedDate" in given and "LastModifiedDate" not in given and "LastModifiedDate" in values:
+            values["LastModifiedDate"] = given["CreatedDate"]  # made then, and not changed since
+        missing = [name for name in required if values.get(name) is None]
+        if missing and not row.errors:
+            row.refuse("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", *missing)
+
+
+def _defaults(session: Session, sobject: SObjectType) -> dict[str, Stored]:
+    """What a new row has in the fields it does not name."""
+    found: dict[str, Stored] = {}
     for field in sobject:
         if not field.stored:
             continue
-        name = field.api_name
-        if name not in values:
-            if field.default is not None:
-                values[name] = int(field.default) if isinstance(field.default, bool) else field.default
-            elif field.default_formula is not None:
-                rule = _DEFAULTS.get(field.default_formula)
-                values[name] = rule(session) if rule is not None else None
-            elif name in _AUDIT_VALUES:
-                values[name] = _AUDIT_VALUES[name](session)
-        elif values[name] is None and field.type is FieldType.BOOLEAN:
-            values[name] = 0
-        if field.required and values.get(name) is None:
-            missing.append(name)
-    if "CreatedDate" in values and values["CreatedDate"] != session.now:
-        # A row that says when it was made was not changed since, unless it says so too.
-        for name in ("LastModifiedDate",):
-            if values.get(name) == session.now:
-                values[name] = values["CreatedDate"]
-    if missing and not row.errors:
-        row.refuse("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", *missing)
+        if field.default is not None:
+            found[field.api_name] = int(field.default) if isinstance(field.default, bool) else field.default
+        elif field.default_formula is not None and field.default_formula in _DEFAULTS:
+            found[field.api_name] = _DEFAULTS[field.default_formula](session)
+        elif field.api_name in _AUDIT_VALUES:
+            found[field.api_name] = _AUDIT_VALUES[field.api_name](session)
+        elif field.type is FieldType.BOOLEAN:
+            found[field.api_name] = 0
+    return found
 
 
 _AUDIT_VALUES: Mapping[str, Callable[[Session], str]] = {
