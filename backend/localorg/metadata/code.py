@@ -101,7 +101,11 @@ def deploy_lwc(change: Change, source: SourceFile, _: Node | None) -> tuple[str,
         raise Refused(broken.message, line=broken.line, column=broken.column) from broken
     check_root(root, "LightningComponentBundle")
     root.flag("isExposed")
-    if f"{prefix}.js" not in source.files and f"{prefix}.html" not in source.files and f"{prefix}.css" not in source.files:
+    if (
+        f"{prefix}.js" not in source.files
+        and f"{prefix}.html" not in source.files
+        and f"{prefix}.css" not in source.files
+    ):
         raise Refused(f"No valid files were found in the bundle {name}")
     for path, content in source.files.items():
         if path.endswith(".js") and "/__tests__/" not in path:
@@ -123,7 +127,10 @@ def _imported(change: Change, module: str, line: int) -> None:
     kind, _, rest = module.removeprefix("@salesforce/").partition("/")
     if module.startswith("c/"):
         name = change.developer_name(module[2:])
-        if change.stored("LightningComponentBundle", name) is None and change.stored("AuraDefinitionBundle", name) is None:
+        if (
+            change.stored("LightningComponentBundle", name) is None
+            and change.stored("AuraDefinitionBundle", name) is None
+        ):
             raise Refused(f"LWC1702: Invalid reference {module} of type module", line=line, column=1)
     elif kind == "apex":
         class_name = rest.rsplit(".", 1)[0]

@@ -24,11 +24,10 @@ __all__ = [
 
 _PROTOCOLS = frozenset({"Custom", "Oauth", "AwsSv4", "Basic", "NoAuthentication", "Jwt", "JwtExchange"})
 _PARAMETERS = frozenset(
-    "AuthHeader AuthParameter AuthProtocolVariant AuthProvider AuthProviderUrl AuthProviderUrlQueryParameter AwsStsPrincipal "
-    "JwtBodyClaim JwtHeaderClaim NamedPrincipal PerUserPrincipal SigningCertificate ExternalAuthIdentityProvider".split()
+    ["AuthHeader", "AuthParameter", "AuthProtocolVariant", "AuthProvider", "AuthProviderUrl", "AuthProviderUrlQueryParameter", "AwsStsPrincipal", "JwtBodyClaim", "JwtHeaderClaim", "NamedPrincipal", "PerUserPrincipal", "SigningCertificate", "ExternalAuthIdentityProvider"]
 )
 _CREDENTIAL_PARAMETERS = frozenset(
-    "AllowedManagedPackageNamespaces Authentication ClientCertificate HttpHeader OutboundNetworkConnection Url".split()
+    ["AllowedManagedPackageNamespaces", "Authentication", "ClientCertificate", "HttpHeader", "OutboundNetworkConnection", "Url"]
 )
 
 

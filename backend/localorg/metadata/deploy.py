@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from localorg.access import Context
@@ -54,7 +55,9 @@ def deploy(
     except BadPackage as bad:
         return DeployResult(options, (), error=str(bad))
     except XmlProblem as bad:
-        failure = ComponentResult("", "package.xml", "package.xml", problem=bad.message, line=bad.line, column=bad.column)
+        failure = ComponentResult(
+            "", "package.xml", "package.xml", problem=bad.message, line=bad.line, column=bad.column
+        )
         return DeployResult(options, (failure,))
     return deploy_package(org, package, options, context=context, compilers=compilers, run_tests=run_tests)
 
@@ -204,7 +207,12 @@ def _listed(change: Change, package: Package) -> None:
                 continue
             if parent == "CustomObject" and not there:
                 continue  # a child listed by a tool whose object file carries it under another name
-            change.fail(kind, name, "package.xml", f"An object '{name}' of type {kind} was named in package.xml, but was not found in zipped directory")
+            change.fail(
+                kind,
+                name,
+                "package.xml",
+                f"An object '{name}' of type {kind} was named in package.xml, but was not found in zipped directory",
+            )
     _unlisted(change, package.manifest, package.sources)
 
 
@@ -268,6 +276,4 @@ def _compile(change: Change, parsed: Sequence[tuple[SourceFile, Node | None]], c
 
 def _placed(result: ComponentResult, root: str) -> ComponentResult:
     """The result with its file named as it lies in the zip."""
-    from dataclasses import replace
-
     return replace(result, file_name=root + result.file_name) if root else result

@@ -251,7 +251,9 @@ def _validation_rule(change: Change, object_name: str, node: Node) -> None:
     )
     sobject = change.schema.object(object_name)
     if rule.error_field and change.schema.field_of(sobject, change.full(rule.error_field)) is None:
-        raise Refused(f"In field: errorDisplayField - no CustomField named {object_name}.{rule.error_field} found", node)
+        raise Refused(
+            f"In field: errorDisplayField - no CustomField named {object_name}.{rule.error_field} found", node
+        )
     others = tuple(held for held in sobject.validation_rules if held.name != name)
     change.transaction.save_object(sobject.altered(validation_rules=(*others, rule)))
 

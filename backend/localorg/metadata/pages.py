@@ -93,7 +93,10 @@ def deploy_tab(change: Change, source: SourceFile, root: Node) -> tuple[str, boo
         node = root.first(tag)
         if node is not None:
             change.later(
-                "CustomTab", full_name, source.path, lambda k=kind, n=node, t=tag: _refers(change, k, n, t)  # type: ignore[misc]  # defaults bind the loop's values
+                "CustomTab",
+                full_name,
+                source.path,
+                lambda k=kind, n=node, t=tag: _refers(change, k, n, t),  # type: ignore[misc]  # defaults bind the loop's values
             )
     root.required("motif")
     return "", change.stored("CustomTab", full_name) is None

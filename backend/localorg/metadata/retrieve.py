@@ -31,9 +31,10 @@ def retrieve(
     problems: list[str] = []
     found: dict[str, list[str]] = {}
     out = io.BytesIO()
-    with org.transaction(org.admin_context().in_system_mode()) as transaction, zipfile.ZipFile(
-        out, "w", zipfile.ZIP_DEFLATED
-    ) as archive:
+    with (
+        org.transaction(org.admin_context().in_system_mode()) as transaction,
+        zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
         change = Change(transaction, namespace=org.namespace or "", version=version)
         written: dict[str, bytes] = {}
         for kind, names in members.items():
@@ -66,9 +67,7 @@ def _files(
         if kind == "CustomObject":
             content = _object(change, name)
             path = f"objects/{name}.object"
-        elif kind == "CustomLabels":
-            content, path = _labels(change), "labels/CustomLabels.labels"
-        elif kind == "CustomLabel":
+        elif kind == "CustomLabels" or kind == "CustomLabel":
             content, path = _labels(change), "labels/CustomLabels.labels"
         elif CHILD_KINDS.get(kind) == "CustomObject":
             parent = name.split(".", 1)[0]
@@ -110,7 +109,9 @@ def _object(change: Change, name: str, only: Mapping[str, set[str]] | None = Non
     if only is None and own is not None:
         text = own.content.decode()
         inner = text[text.index("<CustomObject") :]
-        parts = [inner[inner.index(">") + 1 : inner.rindex("</CustomObject>")].strip("\n") + "\n"] if "</" in inner else []
+        parts = (
+            [inner[inner.index(">") + 1 : inner.rindex("</CustomObject>")].strip("\n") + "\n"] if "</" in inner else []
+        )
     for kind in CHILD_TAGS.values():
         for component in change.all_stored(kind):
             if component.full_name.split(".", 1)[0] != sobject.api_name:
