@@ -11,6 +11,7 @@ from localorg.http import (
     composite,
     devhub,
     faults,
+    metadata_soap,
     oauth,
     partner_soap,
     query,
@@ -33,6 +34,7 @@ ROUTES: tuple[Route, ...] = (
     *apex.ROUTES,
     *tooling.ROUTES,
     *partner_soap.ROUTES,
+    *metadata_soap.ROUTES,
     *faults.ROUTES,
     *clock.ROUTES,
 )

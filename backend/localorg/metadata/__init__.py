@@ -5,6 +5,7 @@ from localorg.metadata.deploy import deploy, deploy_package, publish
 from localorg.metadata.package import BadPackage, read_folder, read_zip
 from localorg.metadata.results import ComponentResult, DeployOptions, DeployResult
 from localorg.metadata.retrieve import listed, retrieve
+from localorg.metadata.source_format import read_source, zip_source
 
 __all__ = [
     "BadPackage",
@@ -18,6 +19,8 @@ __all__ = [
     "listed",
     "publish",
     "read_folder",
+    "read_source",
     "read_zip",
     "retrieve",
+    "zip_source",
 ]

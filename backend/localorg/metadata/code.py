@@ -17,7 +17,7 @@ from localorg.metadata.xmltree import Node, XmlProblem, parse
 __all__ = ["deploy_apex", "deploy_aura", "deploy_flow", "deploy_lwc", "deploy_static_resource", "deploy_with_meta"]
 
 _DECLARATION = re.compile(r"\b(class|interface|enum|trigger)\s+(\w+)", re.IGNORECASE)
-_COMMENTS = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
+_COMMENTS = re.compile(r"'(?:\\.|[^'\\\n])*'|/\*.*?\*/|//[^\n]*", re.DOTALL)  # literals first: they may hold a slash
 _LIMIT = 1_000_000  # characters of a class
 _IMPORT = re.compile(r"""^\s*import\b[^;'"]*?['"](@salesforce/[\w./$-]+|c/\w+)['"]""", re.MULTILINE)
 _NAMES = re.compile(r"[A-Za-z](?:[A-Za-z0-9]|_(?!_))*")
@@ -48,7 +48,7 @@ def deploy_apex(change: Change, source: SourceFile, _: Node | None) -> tuple[str
         raise Refused("The file is not valid UTF-8", line=1, column=1) from broken
     if len(body) > _LIMIT:
         raise Refused("Maximum length of class body exceeded", line=1, column=1)
-    plain = _COMMENTS.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), body)
+    plain = _COMMENTS.sub(_blank, body)
     declared = _DECLARATION.search(plain)
     if declared is None:
         raise Refused("Unexpected token '<EOF>'.", line=max(1, body.count("\n")), column=1)
@@ -65,11 +65,15 @@ def deploy_apex(change: Change, source: SourceFile, _: Node | None) -> tuple[str
         "Status": status,
         "IsValid": True,
         "BodyCrc": zlib.crc32(source.content),
-        "LengthWithoutComments": len(_COMMENTS.sub("", body)),
+        "LengthWithoutComments": len(_COMMENTS.sub(lambda found: found[0] if found[0][0] == "'" else "", body)),
     }
     return change.put_row(
         source.kind.name, {"Name": source.full_name, "NamespacePrefix": change.namespace or None}, values
     )
+
+
+def _blank(found: re.Match[str]) -> str:
+    return re.sub(r"[^\n]", " ", found[0])
 
 
 def deploy_flow(change: Change, source: SourceFile, root: Node) -> tuple[str, bool]:
