@@ -50,9 +50,7 @@ def _metadata(call: Call) -> Response:
     handler = handlers.get(operation.tag)
     if handler is None:
         raise OrgError("UNKNOWN_EXCEPTION", f"{operation.tag} is not served by a local org", status=500)
-    if "ModifyMetadata" not in session.org.rights(session.context.user_id).permissions and not (
-        "ModifyAllData" in session.org.rights(session.context.user_id).permissions
-    ):
+    if "ModifyMetadata" not in session.org.rights(session.context.user_id).permissions and "ModifyAllData" not in session.org.rights(session.context.user_id).permissions:
         raise OrgError("INSUFFICIENT_ACCESS", "Modify Metadata Through Metadata API Functions is missing", status=500)
     try:
         inner = handler(call, operation)

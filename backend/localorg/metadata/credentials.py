@@ -24,10 +24,31 @@ __all__ = [
 
 _PROTOCOLS = frozenset({"Custom", "Oauth", "AwsSv4", "Basic", "NoAuthentication", "Jwt", "JwtExchange"})
 _PARAMETERS = frozenset(
-    ["AuthHeader", "AuthParameter", "AuthProtocolVariant", "AuthProvider", "AuthProviderUrl", "AuthProviderUrlQueryParameter", "AwsStsPrincipal", "JwtBodyClaim", "JwtHeaderClaim", "NamedPrincipal", "PerUserPrincipal", "SigningCertificate", "ExternalAuthIdentityProvider"]
+    [
+        "AuthHeader",
+        "AuthParameter",
+        "AuthProtocolVariant",
+        "AuthProvider",
+        "AuthProviderUrl",
+        "AuthProviderUrlQueryParameter",
+        "AwsStsPrincipal",
+        "JwtBodyClaim",
+        "JwtHeaderClaim",
+        "NamedPrincipal",
+        "PerUserPrincipal",
+        "SigningCertificate",
+        "ExternalAuthIdentityProvider",
+    ]
 )
 _CREDENTIAL_PARAMETERS = frozenset(
-    ["AllowedManagedPackageNamespaces", "Authentication", "ClientCertificate", "HttpHeader", "OutboundNetworkConnection", "Url"]
+    [
+        "AllowedManagedPackageNamespaces",
+        "Authentication",
+        "ClientCertificate",
+        "HttpHeader",
+        "OutboundNetworkConnection",
+        "Url",
+    ]
 )
 
 

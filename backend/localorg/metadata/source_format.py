@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from localorg.metadata.kinds import KINDS, kind_of_path
@@ -33,28 +33,28 @@ _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _SKIPPED = frozenset({"__tests__", "__mocks__", "node_modules"})
 
 
-def read_source(folder: Path, *, version: str = "67.0") -> Package:
-    """The folder as a package. Raises XmlProblem for an object file that is no XML."""
-    return package_of(convert_source(folder, version=version))
+def read_source(folder: Path, *, version: str = "67.0", skip: Collection[str] = ()) -> Package:
+    """The folder as a package, without the top folders in `skip`. Raises XmlProblem for an object file that is no XML."""
+    return package_of(convert_source(folder, version=version, skip=skip))
 
 
-def zip_source(folder: Path, *, version: str = "67.0") -> bytes:
+def zip_source(folder: Path, *, version: str = "67.0", skip: Collection[str] = ()) -> bytes:
     """The folder as a deployment's zip."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path, content in convert_source(folder, version=version).items():
+        for path, content in convert_source(folder, version=version, skip=skip).items():
             archive.writestr(path, content)
     return out.getvalue()
 
 
-def convert_source(folder: Path, *, version: str = "67.0") -> dict[str, bytes]:
+def convert_source(folder: Path, *, version: str = "67.0", skip: Collection[str] = ()) -> dict[str, bytes]:
     """Content by path in the package, `package.xml` among them."""
     files: dict[str, bytes] = {}
     objects: dict[str, Node] = {}
     pieces: list[tuple[str, str, Node]] = []
     for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts
-        if not path.is_file() or _SKIPPED & set(parts) or path.name.startswith("."):
+        if not path.is_file() or parts[0] in skip or _SKIPPED & set(parts) or path.name.startswith("."):
             continue
         if parts[0] == "objects" and len(parts) >= 3:
             root = parse(path.read_bytes())
@@ -93,7 +93,7 @@ def _manifest(files: Mapping[str, bytes], version: str) -> str:
     named: dict[str, set[str]] = {}
     for path in files:
         kind = kind_of_path(path)
-        if kind is None or path.endswith("-meta.xml") and not kind.bundle:
+        if kind is None or (path.endswith("-meta.xml") and not kind.bundle):
             continue
         name = path.split("/")[1] if kind.bundle else path[len(kind.directory) + 1 :]
         if kind.suffix:
