@@ -61,6 +61,10 @@ def _metadata(call: Call) -> Response:
 
 def _deploy(call: Call, operation: Node) -> str:
     given = operation.first("DeployOptions") or Node("DeployOptions")
+    for option in given:
+        # simple-salesforce writes Python's True and False, and the platform lets it.
+        if option.text.lower() in ("true", "false"):
+            option.text = option.text.lower()
     try:
         content = base64.b64decode(operation.value("ZipFile"), validate=False)
     except binascii.Error as broken:
