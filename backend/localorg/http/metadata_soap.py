@@ -50,7 +50,8 @@ def _metadata(call: Call) -> Response:
     handler = handlers.get(operation.tag)
     if handler is None:
         raise OrgError("UNKNOWN_EXCEPTION", f"{operation.tag} is not served by a local org", status=500)
-    if "ModifyMetadata" not in session.org.rights(session.context.user_id).permissions and "ModifyAllData" not in session.org.rights(session.context.user_id).permissions:
+    held = session.org.rights(session.context.user_id).permissions
+    if not held & {"ModifyMetadata", "ModifyAllData"}:
         raise OrgError("INSUFFICIENT_ACCESS", "Modify Metadata Through Metadata API Functions is missing", status=500)
     try:
         inner = handler(call, operation)
@@ -91,7 +92,7 @@ def _submit(call: Call, content: bytes, options: DeployOptions) -> str:
     fault = call.server.faults.take(frozenset({Kind.FAIL_JOB}), org=call.org.alias, method=call.method, path=call.path)
     if fault is not None:
         failed = DeployResult(options, (), error=fault.message)
-        _finish(call.server, call.org, job, failed)
+        _finish(call.server, job, failed)
     else:
         call.server.work.submit(_run, call.server, call.org, job, content, options)
     return xml_of({"done": False, "id": job_id, "state": "Queued"}, "result")
@@ -112,14 +113,14 @@ def _run(server: Server, org: Org, job: Job, content: bytes, options: DeployOpti
     except Exception:  # noqa: BLE001 - a deployment that dies unseen would be polled for ever
         _log.exception("deployment %s failed", job.id)
         result = DeployResult(options, (), error="UNKNOWN_EXCEPTION: the local org could not deploy the package")
-    _finish(server, org, job, result)
+    _finish(server, job, result)
     if result.success and not options.check_only:
         sync_apps(server, org)
 
 
-def _finish(server: Server, org: Org, job: Job, result: DeployResult) -> None:
+def _finish(server: Server, job: Job, result: DeployResult) -> None:
     begun = job.document["result"]
-    job.document.update(state="Done", result=deploy_document(begun, result, _stamp(server), org))
+    job.document.update(state="Done", result=deploy_document(begun, result, _stamp(server)))
     server.jobs.save(job)
 
 
@@ -245,5 +246,5 @@ def _stamp(server: Server) -> str:
 
 ROUTES = (
     Route("POST", "/services/Soap/m/{version}", _metadata, open=True, refuse=_refuse),
-    Route("POST", "/services/Soap/m/{version}/{org}", _metadata, open=True, refuse=_refuse),
+    Route("POST", "/services/Soap/m/{version}/{org:path}", _metadata, open=True, refuse=_refuse),
 )

@@ -1,4 +1,4 @@
-"""Packages published to the local orgs: `PUT /_local/packages/{namespace}` with a zip makes InstalledPackage deployable."""
+"""Packages published to the local orgs: `PUT /_local/packages/{namespace}` with a zip makes it installable."""
 
 from __future__ import annotations
 

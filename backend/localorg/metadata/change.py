@@ -244,7 +244,7 @@ class Change:
             changed = self._known(sobject, {**values, **stamps})
             sets = ", ".join(f"{quoted(name)} = ?" for name in changed)
             self._connection.execute(
-                f"UPDATE {quoted(sobject.api_name)} SET {sets} WHERE Id = ?",
+                f"UPDATE {quoted(sobject.api_name)} SET {sets} WHERE Id = ?",  # noqa: S608 - quoted() admits API names only
                 (*changed.values(), found),
             )
             return found, False
@@ -263,7 +263,7 @@ class Change:
         """Id of the row with these values (None matches null), or None."""
         tests = " AND ".join(f"{quoted(name)} IS ?" for name in key)
         row = self._connection.execute(
-            f"SELECT Id FROM {quoted(object_name)} WHERE {tests}",
+            f"SELECT Id FROM {quoted(object_name)} WHERE {tests}",  # noqa: S608 - quoted() admits API names only
             list(map(_plain, key.values())),
         ).fetchone()
         return None if row is None else str(row[0])
@@ -273,7 +273,7 @@ class Change:
         tests = " AND ".join(f"{quoted(name)} IS ?" for name in key) or "1"
         columns = ", ".join(map(quoted, names))
         return self._connection.execute(
-            f"SELECT {columns} FROM {quoted(object_name)} WHERE {tests}",
+            f"SELECT {columns} FROM {quoted(object_name)} WHERE {tests}",  # noqa: S608 - quoted() admits API names only
             list(map(_plain, key.values())),
         ).fetchall()
 
@@ -281,7 +281,7 @@ class Change:
         """Remove the rows with these values; returns how many."""
         tests = " AND ".join(f"{quoted(name)} IS ?" for name in key)
         return self._connection.execute(
-            f"DELETE FROM {quoted(object_name)} WHERE {tests}",
+            f"DELETE FROM {quoted(object_name)} WHERE {tests}",  # noqa: S608 - quoted() admits API names only
             list(map(_plain, key.values())),
         ).rowcount
 

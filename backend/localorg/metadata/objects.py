@@ -161,7 +161,7 @@ def _children(change: Change, source: SourceFile, root: Node, *, is_new: bool) -
     }
     for tag, kind in CHILD_TAGS.items():
         for node in root.all(tag):
-            _child(change, source, name, node, tag, kind, handlers.get(tag))
+            _child(change, source, name, node, kind, handlers.get(tag))
     own = Node(root.tag, root.line, root.column, "", root.namespace, [c for c in root if c.tag not in CHILD_TAGS])
     component_id, _ = change.keep_as(
         "CustomObject", name, source.path, b'<?xml version="1.0" encoding="UTF-8"?>\n' + to_xml(own).encode()
@@ -174,7 +174,6 @@ def _child(
     source: SourceFile,
     object_name: str,
     node: Node,
-    tag: str,
     kind: str,
     handler: Callable[[Change, str, Node], None] | None,
 ) -> None:

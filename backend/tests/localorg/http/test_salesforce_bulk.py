@@ -123,7 +123,7 @@ def test_refusals_have_the_async_apis_form(bulk, waited, served):
         bulk.create_insert_job("Nothing__c", contentType="CSV")
     job = bulk.create_query_job("Account", contentType="CSV")
     batch = bulk.query(job, "SELECT Nope FROM Account")
-    with pytest.raises(BulkBatchFailed, match="(?s)InvalidBatch : .*No such column 'Nope'"):
+    with pytest.raises(BulkBatchFailed, match=r"(?s)InvalidBatch : .*No such column 'Nope'"):
         bulk.wait_for_batch(job, batch)
     bulk.abort_job(job)
     with pytest.raises(BulkApiError, match="InvalidJobState"):

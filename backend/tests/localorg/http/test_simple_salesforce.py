@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import time
+from pathlib import Path
 
 import pytest
 import requests
@@ -239,7 +240,7 @@ def test_bulk_two_download_and_upsert(sf, tmp_path):
     sf.bulk2.Product2.insert(records=[{"Name": "P", "ProductCode": "1"}], wait=0)
     files = sf.bulk2.Product2.download("SELECT Id, Name FROM Product2 WHERE Name = 'P'", path=str(tmp_path), wait=0)
     (file,) = files
-    with open(file["file"], encoding="utf-8") as text:
+    with Path(file["file"]).open(encoding="utf-8") as text:
         (row,) = list(csv.DictReader(text))
     done = sf.bulk2.Product2.upsert(records=[{"Id": row["Id"], "Name": "P2"}], external_id_field="Id", wait=0)
     assert done[0]["numberRecordsFailed"] == 0
@@ -296,3 +297,16 @@ def test_a_package_deploys_and_its_status_is_read(sf, tmp_path):
             break
         time.sleep(0.05)
     assert status["state"] == "Succeeded", status
+
+
+def test_what_was_deployed_is_retrieved(sf):
+    import io
+    import zipfile
+
+    request, _ = sf.mdapi.retrieve("retrieveRequest", unpackaged={"CustomLabel": ["Hello"], "Profile": ["Admin"]})
+    state, error, messages, archive = sf.mdapi.retrieve_zip(request)
+    assert (state, error, messages) == ("Succeeded", None, [])
+    with zipfile.ZipFile(io.BytesIO(archive)) as files:
+        assert b"<value>Hi</value>" in files.read("unpackaged/labels/CustomLabels.labels")
+        assert b"<userLicense>Salesforce</userLicense>" in files.read("unpackaged/profiles/Admin.profile")
+        assert b"<members>Hello</members>" in files.read("unpackaged/package.xml")
