@@ -29,7 +29,7 @@ from localorg.bootstrap import fill_new_org
 from localorg.clock import Clock
 from localorg.errors import OrgError, SettingsError
 from localorg.records import SavedBatch, SaveResult, Session
-from localorg.schema import Field, Schema, SObjectType, describe_global, describe_object, standard_objects
+from localorg.schema import Field, ObjectKind, Schema, SObjectType, describe_global, describe_object, standard_objects
 from localorg.schema.codec import from_json, to_json
 from localorg.soql import Query, ResultSet, Settings, compile_query, parse, stored_datetime
 from localorg.store import Store, tables
@@ -397,11 +397,12 @@ class Transaction:
         """Remove a field with its values."""
         self.save_object(self._object(object_name).without_field(field_name))
 
-    def new_key_prefix(self) -> str:
-        """A key prefix for a new custom object: a00, a01, ..."""
-        number = self.org.store.next_number(self._unit.writing(), "key prefix") - 1
+    def new_key_prefix(self, kind: ObjectKind = ObjectKind.CUSTOM) -> str:
+        """A key prefix for a new custom object: a00, a01, ...; of a custom metadata type m00, m01, ..."""
+        letter = "m" if kind is ObjectKind.CUSTOM_METADATA else "a"
+        number = self.org.store.next_number(self._unit.writing(), f"key prefix {letter}") - 1
         digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-        return f"a{digits[number // 62]}{digits[number % 62]}"
+        return f"{letter}{digits[number // 62]}{digits[number % 62]}"
 
     # -- settings
 

@@ -88,7 +88,7 @@ def editable(session: Session, sobject: SObjectType, ids: list[str]) -> set[str]
 
 def _delete_of(session: Session, sobject: SObjectType, ids: list[str]) -> Errors:
     errors: Errors = {}
-    if not sobject.deletable:
+    if not sobject.deletable and not session.platform_mode:
         refusal = RowError("INSUFFICIENT_ACCESS_OR_READONLY", f"entity type {sobject.api_name} does not support delete")
         return dict.fromkeys(ids, refusal)
     if session.user_mode and not session.rights.on(sobject).delete:

@@ -81,7 +81,7 @@ def results(rows: Sequence[Row]) -> list[SaveResult]:
 
 
 def _writable(session: Session, sobject: SObjectType, right: str, possible: bool) -> None:
-    if not possible:
+    if not possible and not session.platform_mode:
         message = f"entity type {sobject.api_name} does not support {'create' if right == 'create' else 'update'}"
         raise OrgError("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", message)
     if session.user_mode and not getattr(session.rights.on(sobject), right):
