@@ -28,7 +28,7 @@ from localorg.access import Context, Mode, Rights, load_rights
 from localorg.bootstrap import fill_new_org
 from localorg.clock import Clock
 from localorg.errors import OrgError, SettingsError
-from localorg.records import SavedBatch, SaveResult, Session
+from localorg.records import Conversion, LeadConversion, SavedBatch, SaveResult, Session
 from localorg.schema import Field, ObjectKind, Schema, SObjectType, describe_global, describe_object, standard_objects
 from localorg.schema.codec import from_json, to_json
 from localorg.soql import Query, ResultSet, Settings, compile_query, parse, stored_datetime
@@ -348,6 +348,13 @@ class Transaction:
     def undelete(self, ids: Sequence[str], *, all_or_none: bool = False) -> list[SaveResult]:
         """Take rows out of the recycle bin."""
         return records.undelete(self._session(), ids, all_or_none=all_or_none)
+
+    def convert_lead(self, wanted: LeadConversion) -> Conversion:
+        """Make a contact, an account and an opportunity of a lead.
+
+        Raises OrgError where the platform would not.
+        """
+        return records.convert_lead(self._session(), wanted)
 
     def savepoint(self) -> Savepoint:
         """Mark where we are."""
