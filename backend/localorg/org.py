@@ -28,11 +28,12 @@ from localorg.access import Context, Mode, Rights, load_rights
 from localorg.bootstrap import fill_new_org
 from localorg.clock import Clock
 from localorg.errors import OrgError, SettingsError
-from localorg.records import SavedBatch, SaveResult, Session
-from localorg.schema import Field, Schema, SObjectType, describe_global, describe_object, standard_objects
+from localorg.records import Conversion, LeadConversion, SavedBatch, SaveResult, Session
+from localorg.schema import Field, ObjectKind, Schema, SObjectType, describe_global, describe_object, standard_objects
+from localorg.schema.changes import check_change, check_drop_field, check_drop_object
 from localorg.schema.codec import from_json, to_json
 from localorg.soql import Query, ResultSet, Settings, compile_query, parse, stored_datetime
-from localorg.store import Store, tables
+from localorg.store import Store, quoted, tables
 
 __all__ = ["Org", "Savepoint", "Transaction"]
 
@@ -349,6 +350,13 @@ class Transaction:
         """Take rows out of the recycle bin."""
         return records.undelete(self._session(), ids, all_or_none=all_or_none)
 
+    def convert_lead(self, wanted: LeadConversion) -> Conversion:
+        """Make a contact, an account and an opportunity of a lead.
+
+        Raises OrgError where the platform would not.
+        """
+        return records.convert_lead(self._session(), wanted)
+
     def savepoint(self) -> Savepoint:
         """Mark where we are."""
         unit = self._unit
@@ -368,8 +376,12 @@ class Transaction:
     # -- schema
 
     def save_object(self, sobject: SObjectType) -> None:
-        """Make an object, or give one another definition: fields are added, dropped and converted."""
+        """Make an object, or give one another definition: fields are added, dropped and converted.
+
+        Raises OrgError where the platform would not have it; nothing has changed then.
+        """
         connection = self._unit.writing()
+        check_change(self.schema, sobject)
         before = self.schema.get(sobject.api_name)
         if before is None:
             tables.create_table(connection, sobject)
@@ -383,25 +395,33 @@ class Transaction:
 
     def drop_object(self, api_name: str) -> None:
         """Remove a custom object with its rows."""
-        sobject = self.schema.object(api_name)
         connection = self._unit.writing()
-        connection.execute(f'DROP TABLE "{sobject.api_name}"')
-        connection.execute("DELETE FROM _object WHERE name = ?", (sobject.api_name,))
-        self._unit.schema = self.schema.without_object(sobject.api_name)
+        sobject = self._object(api_name)
+        check_drop_object(self.schema, sobject)
+        for gone in (sobject, self.schema.get(sobject.history or "")):
+            if gone is not None:
+                connection.execute(f"DROP TABLE {quoted(gone.api_name)}")
+                connection.execute("DELETE FROM _object WHERE name = ?", (gone.api_name,))
+                self._unit.schema = self.schema.without_object(gone.api_name)
 
     def save_field(self, object_name: str, item: Field) -> None:
         """Add a field to an object, or change it."""
+        self._unit.writing()
         self.save_object(self._object(object_name).with_field(item))
 
     def drop_field(self, object_name: str, field_name: str) -> None:
         """Remove a field with its values."""
-        self.save_object(self._object(object_name).without_field(field_name))
+        self._unit.writing()
+        sobject = self._object(object_name)
+        check_drop_field(sobject, field_name)
+        self.save_object(sobject.without_field(field_name))
 
-    def new_key_prefix(self) -> str:
-        """A key prefix for a new custom object: a00, a01, ..."""
-        number = self.org.store.next_number(self._unit.writing(), "key prefix") - 1
+    def new_key_prefix(self, kind: ObjectKind = ObjectKind.CUSTOM) -> str:
+        """A key prefix for a new custom object: a00, a01, ...; of a custom metadata type m00, m01, ..."""
+        letter = "m" if kind is ObjectKind.CUSTOM_METADATA else "a"
+        number = self.org.store.next_number(self._unit.writing(), f"key prefix {letter}") - 1
         digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-        return f"a{digits[number // 62]}{digits[number % 62]}"
+        return f"{letter}{digits[number // 62]}{digits[number % 62]}"
 
     # -- settings
 

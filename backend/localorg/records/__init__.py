@@ -1,17 +1,21 @@
 """Writes for everyone: REST, Bulk, Apex and flows go through the same checks and leave the same traces."""
 
+from localorg.records.convert import Conversion, LeadConversion, convert_lead
 from localorg.records.delete import delete, undelete
 from localorg.records.outcomes import Operation, RowError, RowsRefused, SavedBatch, SaveResult
 from localorg.records.save import insert, update, upsert
 from localorg.records.session import Session
 
 __all__ = [
+    "Conversion",
+    "LeadConversion",
     "Operation",
     "RowError",
     "RowsRefused",
     "SaveResult",
     "SavedBatch",
     "Session",
+    "convert_lead",
     "delete",
     "insert",
     "undelete",

@@ -43,6 +43,11 @@ class Session:
         """Whether the user's object and field rights hold."""
         return self.context.mode is Mode.USER
 
+    @property
+    def platform_mode(self) -> bool:
+        """Whether what is read only for everyone may be written."""
+        return self.context.mode is Mode.PLATFORM
+
     def tell(self, batch: SavedBatch) -> None:
         """Keep a saved batch, and let the hooks see it."""
         self.batches.append(batch)

@@ -48,6 +48,29 @@ __all__ = ["parse", "unescaped"]
 _AFTER_SOURCE = frozenset(
     {"WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET", "USING", "WITH", "FOR", "ALL", "UPDATE", "AND", "OR"}
 )
+# No field, alias or bind begins with one of these.
+_RESERVED = frozenset(
+    [
+        "AND",
+        "ASC",
+        "DESC",
+        "EXCLUDES",
+        "FROM",
+        "HAVING",
+        "IN",
+        "INCLUDES",
+        "LIKE",
+        "LIMIT",
+        "NOT",
+        "NULL",
+        "NULLS",
+        "OR",
+        "SELECT",
+        "USING",
+        "WHERE",
+        "WITH",
+    ]
+)
 _COMPARISONS = {"=": "=", "!=": "!=", "<>": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 _DEEPEST = 60
 _LONGEST = 100_000
@@ -196,7 +219,7 @@ class _Parser:
             raise self.fail("TYPEOF is not supported in this query")
         item = self.selected()
         alias = None
-        if self.next.kind is TokenKind.NAME and self.next.upper != "FROM":
+        if self.next.kind is TokenKind.NAME and self.next.upper not in _RESERVED:
             alias = self.take().text
         return SelectItem(item, alias)
 
@@ -258,6 +281,8 @@ class _Parser:
 
     def selected(self) -> Expression | FieldsFunction:
         position = self.next.position
+        if self.next.upper in _RESERVED:
+            raise self.unexpected()
         parts = self.path()
         if not self.symbol("("):
             return FieldPath(parts, position)

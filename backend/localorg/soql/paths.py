@@ -54,12 +54,19 @@ class Statement:
     deleted: bool = False
     enforced: bool = False
     parameters: list[object] = field(default_factory=list)
+    constants: dict[str, str] = field(default_factory=dict)
     aliases: int = 0
 
     def bind(self, value: object) -> str:
         """Keep a parameter; the placeholder that stands for it, in whatever order the SQL is put together."""
         self.parameters.append(value)
         return f"?{len(self.parameters)}"
+
+    def constant(self, value: str) -> str:
+        """The placeholder of a parameter that stands for the same value wherever the SQL repeats it."""
+        if value not in self.constants:
+            self.constants[value] = self.bind(value)
+        return self.constants[value]
 
     def alias(self) -> str:
         """A fresh table alias."""
