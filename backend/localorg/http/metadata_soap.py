@@ -139,27 +139,48 @@ def _cancel(call: Call, operation: Node) -> str:
 
 
 def _retrieve(call: Call, operation: Node) -> str:
-    request = operation.first("retrieveRequest") or operation
+    # The element's name is the caller's own: tools differ.
+    request = next((child for child in operation if child.children), operation)
     unpackaged = request.first("unpackaged")
     members: dict[str, list[str]] = {}
     for types in [] if unpackaged is None else unpackaged.all("types"):
         members.setdefault(types.value("name").strip(), []).extend(m.text.strip() for m in types.all("members"))
-    packages = [node.text.strip() for node in request.all("packageNames")]
+    packages = [node.text.strip() for node in request.all("packageNames") if node.text.strip()]
     version = request.value("apiVersion").strip() or call.version
-    content, problems = retrieve(call.org, members, version=version, folder="unpackaged" if not packages else "")
+    retrieved = retrieve(call.org, members, version=version, folder="unpackaged")
     if packages:
         # A package's own zip holds its manifest alone: local orgs keep no unlocked packages apart.
-        content, _ = retrieve(call.org, {}, version=version, folder=packages[0])
+        retrieved = retrieve(call.org, {}, version=version, folder=packages[0])
     job_id = fresh_id("09S")
-    job = call.server.jobs.add(job_id, call.org.org_id, "retrieve", {"state": "Done"}, problems=problems)
-    (job.folder / "result.zip").write_bytes(content)
+    properties = [_properties(call, kind, name, path) for kind, name, path in retrieved.files]
+    facts = {"files": properties, "problems": list(retrieved.problems)}
+    job = call.server.jobs.add(job_id, call.org.org_id, "retrieve", {"state": "Done"}, **facts)
+    (job.folder / "result.zip").write_bytes(retrieved.content)
     return xml_of({"done": False, "id": job_id, "state": "Queued"}, "result")
+
+
+def _properties(call: Call, kind: str, name: str, path: str) -> Json:
+    now, user = _stamp(call.server), call.context.user_id
+    return {
+        "createdById": user,
+        "createdByName": "Local Admin",
+        "createdDate": now,
+        "fileName": path,
+        "fullName": name,
+        "id": "",
+        "lastModifiedById": user,
+        "lastModifiedByName": "Local Admin",
+        "lastModifiedDate": now,
+        "manageableState": "unmanaged",
+        "type": kind,
+    }
 
 
 def _check_retrieve(call: Call, operation: Node) -> str:
     job = _job(call, operation, "retrieve")
     document: Json = {
         "done": True,
+        "fileProperties": job.private["files"],
         "id": job.id,
         "messages": [{"fileName": "unpackaged/package.xml", "problem": text} for text in job.private["problems"]],
         "status": "Succeeded",

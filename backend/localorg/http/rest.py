@@ -22,7 +22,6 @@ from localorg.schema import SObjectType
 __all__ = ["ROUTES", "V", "limits_document", "sobject_of"]
 
 V = "/services/data/v{version}"
-_SEASONS = ("Spring", "Summer", "Winter")
 _RESOURCES = (
     "tooling",
     "metadata",
@@ -41,10 +40,10 @@ _RESOURCES = (
 
 def _versions(_: Call) -> Response:
     found = []
-    for number in range(40, 68):
-        # 40.0 was Summer '17; three releases a year since.
-        year, season = divmod(number - 39, 3)
-        label = f"{_SEASONS[season]} '{17 + year + (season == 2)}"
+    for number in range(31, 68):
+        # 31.0 was Summer '14; three releases a year.
+        year, season = divmod(number - 31 + 1, 3)
+        label = f"{('Spring', 'Summer', 'Winter')[season]} '{14 + year + (season == 2)}"
         found.append({"label": label, "url": f"/services/data/v{number}.0", "version": f"{number}.0"})
     return json_answer(found)
 

@@ -309,18 +309,18 @@ def test_what_is_retrieved_builds_the_same_org(org, tmp_path, package, xml, cloc
     }
     assert deploy(org, package(files)).success
     wanted = {"CustomObject": ["Block__c", "Account"], "PermissionSet": ["*"]}
-    content, missing = retrieve(org, wanted, version="67.0")
-    assert missing == []
+    retrieved = retrieve(org, wanted, version="67.0")
+    assert retrieved.problems == ()
     other = Org.create(tmp_path, alias="twin", number=77, clock=clock)
-    result = deploy(other, content)
+    result = deploy(other, retrieved.content)
     assert problems(result) == []
     for name in ("Block__c", "Account"):
         mine, theirs = org.schema.object(name), other.schema.object(name)
         assert {f.api_name: f for f in mine} == {f.api_name: f for f in theirs}
         assert [r.developer_name for r in mine.record_types] == [r.developer_name for r in theirs.record_types]
         assert mine.validation_rules == theirs.validation_rules
-    _, missing = retrieve(org, {"CustomObject": ["Gone__c"]}, version="67.0")
-    assert missing == ["Entity of type 'CustomObject' named 'Gone__c' cannot be found"]
+    missing = retrieve(org, {"CustomObject": ["Gone__c"]}, version="67.0").problems
+    assert missing == ("Entity of type 'CustomObject' named 'Gone__c' cannot be found",)
 
 
 def test_an_org_with_a_namespace_holds_the_package_under_it(tmp_path, package, xml, clock):
