@@ -284,7 +284,7 @@ class Transaction:
         compiled = compile_query(
             query, self.schema, self.context, self.rights, self.settings(), binds=binds, include_deleted=include_deleted
         )
-        return ResultSet(compiled, self._unit.reading)
+        return ResultSet(compiled, self._unit.reading, buffered=lambda: self._unit.connection is not None)
 
     def settings(self) -> Settings:
         """What date literals depend on."""
