@@ -32,7 +32,7 @@ from localorg.records import Conversion, LeadConversion, SavedBatch, SaveResult,
 from localorg.schema import Field, ObjectKind, Schema, SObjectType, describe_global, describe_object, standard_objects
 from localorg.schema.changes import check_change, check_drop_field, check_drop_object
 from localorg.schema.codec import from_json, to_json
-from localorg.soql import Query, ResultSet, Settings, compile_query, parse, stored_datetime
+from localorg.soql import Query, ResultSet, Settings, check_formula_field, compile_query, parse, stored_datetime
 from localorg.store import Store, quoted, tables
 
 __all__ = ["Org", "Savepoint", "Transaction"]
@@ -288,8 +288,8 @@ class Transaction:
 
     def settings(self) -> Settings:
         """What date literals depend on."""
-        zone = self.context.time_zone
-        return Settings(self.now().astimezone(ZoneInfo(zone)).date(), zone, self.org.fiscal_start)
+        zone, now = self.context.time_zone, self.now()
+        return Settings(now.astimezone(ZoneInfo(zone)).date(), stored_datetime(now), zone, self.org.fiscal_start)
 
     # -- what there is
 
@@ -382,6 +382,7 @@ class Transaction:
         """
         connection = self._unit.writing()
         check_change(self.schema, sobject)
+        _check_formulas(self.schema.with_object(sobject), sobject)
         before = self.schema.get(sobject.api_name)
         if before is None:
             tables.create_table(connection, sobject)
@@ -467,6 +468,15 @@ class Transaction:
             self._unit.rights.clear()
         for hook in self.org.saved_hooks:
             hook(self, batch)
+
+
+def _check_formulas(schema: Schema, sobject: SObjectType) -> None:
+    """Refuse formula fields and validation rules that could not be worked out."""
+    for item in sobject:
+        if item.formula is not None:
+            check_formula_field(records.check_rule(schema, sobject, item.formula))
+    for rule in sobject.validation_rules:
+        records.check_rule(schema, sobject, rule.formula)
 
 
 def _alter(connection: Connection, before: SObjectType, after: SObjectType) -> None:
