@@ -16,7 +16,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from sqlite3 import Connection
@@ -29,7 +29,17 @@ from localorg.bootstrap import fill_new_org
 from localorg.clock import Clock
 from localorg.errors import OrgError, SettingsError
 from localorg.records import Conversion, LeadConversion, SavedBatch, SaveResult, Session
-from localorg.schema import Field, ObjectKind, Schema, SObjectType, describe_global, describe_object, standard_objects
+from localorg.schema import (
+    Field,
+    ObjectKind,
+    RecordType,
+    Schema,
+    SObjectType,
+    describe_global,
+    describe_object,
+    record_type_field,
+    standard_objects,
+)
 from localorg.schema.changes import check_change, check_drop_field, check_drop_object
 from localorg.schema.codec import from_json, to_json
 from localorg.soql import Query, ResultSet, Settings, check_formula_field, compile_query, parse, stored_datetime
@@ -416,6 +426,34 @@ class Transaction:
         sobject = self._object(object_name)
         check_drop_field(sobject, field_name)
         self.save_object(sobject.without_field(field_name))
+
+    def save_record_type(self, object_name: str, wanted: RecordType) -> RecordType:
+        """Make a record type, or change the one of that developer name; its row has the id the answer has.
+
+        wanted: its id is not read.
+        """
+        platform = self.acting_as(self.context.as_platform())
+        sobject = self._object(object_name)
+        kept = next((one for one in sobject.record_types if one.developer_name == wanted.developer_name), None)
+        row = {
+            "Name": wanted.label,
+            "DeveloperName": wanted.developer_name,
+            "SobjectType": sobject.api_name,
+            "IsActive": wanted.active,
+            "NamespacePrefix": sobject.namespace,
+        }
+        if kept is None:
+            [saved] = platform.insert("RecordType", [row], all_or_none=True)
+        else:
+            [saved] = platform.update("RecordType", [{**row, "Id": kept.id}], all_or_none=True)
+        if saved.id is None or not saved.success:
+            raise OrgError(saved.errors[0].status_code, saved.errors[0].message, fields=saved.errors[0].fields)
+        made = replace(wanted, id=saved.id)
+        others = tuple(one for one in sobject.record_types if one.developer_name != wanted.developer_name)
+        if sobject.get("RecordTypeId") is None:
+            sobject = sobject.with_field(record_type_field())
+        self.save_object(sobject.altered(record_types=(*others, made)))
+        return made
 
     def new_key_prefix(self, kind: ObjectKind = ObjectKind.CUSTOM) -> str:
         """A key prefix for a new custom object: a00, a01, ...; of a custom metadata type m00, m01, ..."""

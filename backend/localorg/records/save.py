@@ -285,6 +285,8 @@ def _defaults(session: Session, sobject: SObjectType) -> dict[str, Stored]:
             found[field.api_name] = _AUDIT_VALUES[field.api_name](session)
         elif field.type is FieldType.BOOLEAN:
             found[field.api_name] = 0
+        elif field.api_name == "RecordTypeId":
+            found[field.api_name] = next((one.id for one in sobject.record_types if one.default), None)
     return found
 
 
