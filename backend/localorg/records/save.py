@@ -11,13 +11,14 @@ from typing import Any
 
 from localorg.errors import OrgError
 from localorg.records.activities import ACTIVITIES, relate_to_accounts, renew_last_activity
-from localorg.records.checks import check_lookups, check_unique, check_validation
+from localorg.records.checks import check_lookups, check_unique
 from localorg.records.delete import ROLLED_BACK, editable
 from localorg.records.derive import derived
 from localorg.records.history import write_history
 from localorg.records.outcomes import Operation, RowsRefused, SavedBatch, SaveResult
 from localorg.records.prepare import Row, prepare
 from localorg.records.session import Session
+from localorg.records.validation import check_validation
 from localorg.records.values import Stored
 from localorg.schema import Field, FieldType, SObjectType
 from localorg.store import quoted, to18
@@ -284,6 +285,8 @@ def _defaults(session: Session, sobject: SObjectType) -> dict[str, Stored]:
             found[field.api_name] = _AUDIT_VALUES[field.api_name](session)
         elif field.type is FieldType.BOOLEAN:
             found[field.api_name] = 0
+        elif field.api_name == "RecordTypeId":
+            found[field.api_name] = next((one.id for one in sobject.record_types if one.default), None)
     return found
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from localorg.errors import OrgError
 from localorg.records import LeadConversion
+from localorg.schema import RecordType, custom_object
 
 
 @pytest.fixture
@@ -220,3 +221,22 @@ def test_a_lead_is_converted_once(work):
     work.convert_lead(LeadConversion(row, "Closed - Converted"))
     with pytest.raises(OrgError):
         work.convert_lead(LeadConversion(row, "Closed - Converted"))
+
+
+def test_a_record_type_has_a_row_a_place_in_describe_and_may_be_the_default(work):
+    prefix = work.new_key_prefix()
+    work.save_object(custom_object("Thing__c", prefix, label="Thing"))
+    plain = work.save_record_type("Thing__c", RecordType("Plain", "Plain thing", ""))
+    usual = work.save_record_type("Thing__c", RecordType("Usual", "Usual thing", "", default=True))
+    again = work.save_record_type("Thing__c", RecordType("Plain", "Renamed", ""))
+    assert again.id == plain.id
+    saved(work, "Thing__c", Name="a")
+    saved(work, "Thing__c", Name="b", RecordTypeId=plain.id)
+    assert [r["RecordType"]["Name"] for r in work.query("SELECT RecordType.Name FROM Thing__c ORDER BY Name")] == [
+        "Usual thing",
+        "Renamed",
+    ]
+    infos = {item["developerName"]: item for item in work.describe("Thing__c", "67.0")["recordTypeInfos"]}
+    assert infos["Usual"]["recordTypeId"] == usual.id
+    assert infos["Usual"]["defaultRecordTypeMapping"]
+    assert not infos["Master"]["defaultRecordTypeMapping"]
