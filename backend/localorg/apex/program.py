@@ -100,10 +100,11 @@ class Program:
         """A class's code. Raises CompileError where it does not compile."""
         found = self._compiled.get(info.key)
         if found is None:
-            found = self._compiled[info.key] = compile_class(info, self.names, self._version(info))
+            found = self._compiled[info.key] = compile_class(info, self.names, self.version(info))
         return found
 
-    def _version(self, info: ClassInfo) -> float:
+    def version(self, info: ClassInfo) -> float:
+        """The API version a class was deployed with."""
         source = self.sources.get(info.top.key)
         return _DEFAULT_VERSION if source is None else source.api_version
 
@@ -125,7 +126,7 @@ class Program:
             start,
         )
         members: tuple[n.Member, ...] = (run, *parsed.methods, *parsed.types)
-        declaration = n.TypeDeclaration(start, "class", frozenset({"public"}), (), ANONYMOUS, None, (), members)
+        declaration = n.TypeDeclaration(start, "class", frozenset({"public"}), (), ANONYMOUS, None, (), members, end_line=text.count("\n") + 1)
         info = sketch(declaration)
         declare_headers(info, self.names)
         declare_members(info, self.names)

@@ -150,6 +150,10 @@ class Calls(Members):
         self._no_method(node, arguments, info.name)
 
     def _static_call(self, type_: Type, node: n.Call) -> Code:
+        if type_ == Platform("Database") and node.name.lower() == "getquerylocator":
+            locator = self._inline_locator(node)
+            if locator is not None:
+                return locator
         arguments = self._arguments(node)
         if isinstance(type_, Class):
             return self._class_static(type_, node, arguments)
@@ -161,6 +165,14 @@ class Calls(Members):
             self._no_method(node, arguments, str(type_))
         choice = self._pick_signature(signatures, {}, arguments, node, str(type_))
         return self._platform_code(choice, None, arguments)
+
+    def _inline_locator(self, node: n.Call) -> Code | None:
+        """getQueryLocator([SELECT ...]): the query is handed over, not run."""
+        if not node.arguments or not isinstance(node.arguments[0], n.Query):
+            return None
+        rows = self.expression(node.arguments[0])
+        text = rows.text.replace("query(", "query_locator(", 1)
+        return Code(text, Platform("Database.QueryLocator"), nonnull=True)
 
     def _class_static(self, type_: Class, node: n.Call, arguments: list[Code]) -> Code:
         info = type_.info

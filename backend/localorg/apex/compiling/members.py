@@ -13,18 +13,13 @@ from localorg.apex.faults import At, CompileError
 from localorg.apex.syntax import nodes as n
 from localorg.apex.types.classes import ClassInfo, FieldInfo
 from localorg.apex.types.conversion import platform_supertypes, substitute
+from localorg.apex.types.fields import field_type
 from localorg.apex.types.model import (
     AGGREGATE,
     ANY_RECORD,
-    BLOB,
     BOOLEAN,
-    DATE,
-    DATETIME,
-    DECIMAL,
     ID,
-    INTEGER,
     STRING,
-    TIME,
     Class,
     Platform,
     Record,
@@ -33,38 +28,16 @@ from localorg.apex.types.model import (
 )
 from localorg.apex.types.names import UNSUPPORTED_NAMESPACES
 from localorg.apex.types.platform import PLATFORM_TYPES, Member
-from localorg.schema import Field, FieldType, SObjectType
+from localorg.schema import SObjectType
 
-__all__ = ["Members", "field_type", "platform_member", "record_member"]
-
-_FIELD_TYPES: dict[FieldType, Type] = {
-    FieldType.ID: ID,
-    FieldType.REFERENCE: ID,
-    FieldType.BOOLEAN: BOOLEAN,
-    FieldType.INT: INTEGER,
-    FieldType.DOUBLE: DECIMAL,
-    FieldType.CURRENCY: DECIMAL,
-    FieldType.PERCENT: DECIMAL,
-    FieldType.DATE: DATE,
-    FieldType.DATETIME: DATETIME,
-    FieldType.TIME: TIME,
-    FieldType.BASE64: BLOB,
-    FieldType.ADDRESS: Platform("Address"),
-    FieldType.LOCATION: Platform("Location"),
-}
-
-
-def field_type(field: Field) -> Type:
-    """The Apex type of a schema field's value."""
-    return _FIELD_TYPES.get(field.type, STRING)
-
+__all__ = ["Members", "platform_member", "record_member"]
 
 def record_member(scope: Scope, object_: SObjectType, name: str) -> tuple[str, Type, bool] | None:
     """A field, parent or child relationship of an SObject: (its key in the record, type, is it a parent)."""
     schema, within = scope.names.schema, scope.names.namespace
     field = schema.field_of(object_, name, within=within)
     if field is not None:
-        return field.api_name, field_type(field), False
+        return field.api_name, field_type(field.type), False
     lookup = schema.parent(object_, name, within=within)
     if lookup is not None and lookup.relationship_name is not None:
         targets = schema.targets(lookup)
@@ -254,7 +227,7 @@ class Members(ABC):
         if key == "sobjecttype":
             return Code(f"object_token(rt, {record.name!r})", Platform("Schema.SObjectType"), nonnull=True)
         if key == "fields":
-            return Code(f"object_token(rt, {record.name!r})", Platform(f"fields of {record.name}"), nonnull=True)
+            return Code(f"object_token(rt, {record.name!r})", Platform("Schema.SObjectTypeFields"), nonnull=True)
         object_ = self.names.object(record)
         found = None if object_ is None else record_member(self.scope, object_, node.name)
         if found is None or isinstance(found[1], Platform) and found[1].name == "List":

@@ -9,9 +9,9 @@ from localorg.apex.types.classes import ClassInfo, FieldInfo
 from localorg.apex.types.model import Class, Type
 from localorg.apex.types.names import Names
 
-__all__ = ["Local", "Scope", "Unit"]
+__all__ = ["USER_MODE_SINCE", "Local", "Scope", "Unit"]
 
-_USER_MODE_SINCE = 67.0
+USER_MODE_SINCE = 67.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Unit:
     @property
     def user_mode(self) -> bool:
         """Queries and DML that say nothing run in user mode (from API 67 on)."""
-        return self.api_version >= _USER_MODE_SINCE
+        return self.api_version >= USER_MODE_SINCE
 
     @property
     def sharing(self) -> str:

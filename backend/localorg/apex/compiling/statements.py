@@ -113,13 +113,14 @@ class Statements:
         return True
 
     def _dml(self, node: n.Dml) -> bool:
+        if node.operation not in _DML:
+            self.expressions.unsupported(node.operation, node.at)
         self._covered(node.at)
         target = self.expressions.expression(node.target)
         self._check_records(target, node)
-        other = "None" if node.other is None else self.expressions.expression(node.other).text
         unit = self.scope.unit
         mode = node.mode or ("user" if unit.user_mode else "system")
-        arguments = f"{node.operation!r}, {target.text}, {mode!r}, {unit.sharing!r}, {node.key!r}, {other}"
+        arguments = f"{node.operation!r}, {target.text}, {mode!r}, {unit.sharing!r}, {node.key!r}"
         self.lines.add(f"dml(rt, {arguments})", node.at.line)
         return True
 
@@ -210,7 +211,7 @@ class Statements:
 
     def _matches(self, value: n.Expression, subject: Code, held: str) -> str:
         if isinstance(value, n.Name):
-            return f"{held} is {self._constant(value, subject.type)}"
+            return f"{held} == {self._constant(value, subject.type)}"
         if not isinstance(value, n.Literal):
             raise CompileError("When value must be a literal or an enum constant", value.at)
         code = self.expressions.expression(value)

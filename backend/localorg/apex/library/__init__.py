@@ -1,7 +1,16 @@
 """The platform's library: importing a file here declares its types. One file a class family."""
 
 from localorg.apex.library import (  # noqa: F401 - each import declares
-    base,
+    collections,
+    database,
+    language,
+    numbers,
+    patterns,
+    records,
+    schema,
+    strings,
+    system,
+    temporal,
 )
 from localorg.apex.types.platform import SYMBOLS
 

@@ -8,6 +8,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from localorg.apex.library import SYMBOLS
+from localorg.apex.library.language import type_value
+from localorg.apex.library.records import label
+from localorg.apex.library.schema import field_token, object_token
 from localorg.apex.runtime import data, kinds
 from localorg.apex.values import equality, numbers, records
 from localorg.apex.values.collections import ApexList, ApexMap, ApexSet
@@ -229,6 +232,7 @@ VOCABULARY: dict[str, object] = {
             ApexList, ApexSet, ApexMap, ApexEnum, ApexObject, UserException, Decimal,
         )
     },
+    **{each.__name__: each for each in (type_value, label, object_token, field_token)},
     "npe": null_pointer,
     "exceptions": PLATFORM_EXCEPTIONS,
 }  # fmt: skip

@@ -82,6 +82,7 @@ def _type(source: Source, node: Node) -> n.TypeDeclaration:
         None if parent is None else read_type(source, source.children(parent)[0]),
         interfaces,
         tuple(members),
+        end_line=node.end_point[0] + 1,
     )
 
 

@@ -566,6 +566,7 @@ class TypeDeclaration:
     interfaces: tuple[TypeRef, ...]
     members: tuple[Member, ...]
     constants: tuple[str, ...] = ()
+    end_line: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,6 +107,11 @@ class ClassInfo:
         )
 
     @property
+    def last_line(self) -> int:
+        """No statement of the class stands behind this line."""
+        return self.declaration.end_line
+
+    @property
     def modifiers(self) -> frozenset[str]:
         """Lowered."""
         return self.declaration.modifiers

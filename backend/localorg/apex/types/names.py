@@ -62,6 +62,17 @@ class Names:
                 return Platform(PLATFORM_TYPES[candidate].name)
         return VOID if plain == "void" else None
 
+    def written(self, text: str) -> Type | None:
+        """A type from text, as `Map<String, List<Account>>`; None where there is no such type."""
+        text = "".join(text.split())
+        name, _, inside = text.partition("<")
+        found = self.find(name, None)
+        if not inside or not isinstance(found, Platform):
+            return found if not inside else None
+        parts = _split(inside[:-1])
+        arguments = [self.written(part) for part in parts]
+        return Platform(found.name, tuple(each for each in arguments if each is not None)) if all(arguments) else None
+
     def record(self, name: str) -> Record | None:
         """An SObject type by name, with or without `Schema.`."""
         plain = name.lower().removeprefix("schema.").removeprefix("system.")
@@ -119,3 +130,15 @@ def _descend(info: ClassInfo | None, parts: list[str]) -> ClassInfo | None:
             return None
         info = info.inner.get(part)
     return info
+
+
+def _split(text: str) -> list[str]:
+    """Split at the commas of the outermost level."""
+    parts, depth = [""], 0
+    for character in text:
+        depth += (character == "<") - (character == ">")
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return parts

@@ -22,6 +22,9 @@ from typing import Any, TypeVar
 from localorg.apex.faults import At
 from localorg.apex.syntax.nodes import TypeRef
 from localorg.apex.types.model import ANY_RECORD, Platform, Record, Type
+from localorg.apex.values.collections import ApexList
+from localorg.apex.values.exceptions import raise_apex
+from localorg.apex.values.objects import ApexEnum
 
 __all__ = ["PLATFORM_TYPES", "SYMBOLS", "Member", "PlatformType", "Signature", "platform_type", "written_type"]
 
@@ -183,7 +186,20 @@ def platform_type(
     """Declare a type; its lowered name is how programs find it."""
     made = PlatformType(name, parameters, parent, interfaces, interface, constants, python)
     PLATFORM_TYPES[name.lower()] = made
+    members = [ApexEnum(name, constant, ordinal) for ordinal, constant in enumerate(constants)]
+    for member in members:
+        made.constant(member.name, name, member)
+    if constants:
+        made.static(f"List<{name}> values()")(lambda: ApexList(Platform(name), members))
+        made.static(f"{name} valueOf(String)")(lambda text: _member_named(name, members, text))
     return made
+
+
+def _member_named(name: str, members: list[ApexEnum], text: str | None) -> ApexEnum:
+    for member in members:
+        if text is not None and member.name.lower() == text.lower():
+            return member
+    raise_apex("NoSuchElementException", f"No enum constant System.{name}.{text}")
 
 
 def written_type(text: str, parameters: tuple[str, ...] = ()) -> Type:

@@ -142,4 +142,4 @@ def _append(found: list[tuple[str, int]], frame: FrameType, line: int) -> None:
     lines = frame.f_globals.get("apex_lines")
     if lines is not None and frame.f_code.co_filename.startswith("apex:"):
         table, names = lines[frame.f_code.co_filename]
-        found.append((names.get(frame.f_code.co_name, frame.f_code.co_name), table[line] if line < len(table) else 0))
+        found.append((names.get(frame.f_code.co_qualname, frame.f_code.co_qualname), table[line] if line < len(table) else 0))

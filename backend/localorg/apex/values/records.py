@@ -16,16 +16,17 @@ class SObject:
 
     values:  field -> value; a parent under its relationship's name is an SObject, children are a list.
     queried: came from a query, so that an absent field is an error and not null.
-    locked:  read-only in this context (a row of custom metadata).
+    changed: fields set since it came from a query: what an update sends.
     """
 
-    __slots__ = ("errors", "queried", "type", "values")
+    __slots__ = ("changed", "errors", "queried", "type", "values")
 
     def __init__(self, kind: str, values: dict[str, Any] | None = None, *, queried: bool = False) -> None:
         self.type = kind
         self.values: dict[str, Any] = {} if values is None else values
         self.queried = queried
-        self.errors: list[tuple[str | None, str]] | None = None
+        self.changed: set[str] = set()
+        self.errors: list[tuple[str | None, str]] = []
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -95,4 +96,6 @@ def set_field(record: Any, name: str, value: Any) -> Any:
     if record.type.endswith("__mdt"):
         raise_apex("TypeException", "Record is read-only")
     record.values[name] = value
+    if record.queried:
+        record.changed.add(name)
     return value
