@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from localorg.records.session import Session
-from localorg.schema import PicklistValue, SObjectType
+from localorg.schema import ObjectKind, PicklistValue, SObjectType
 
 __all__ = ["derived"]
 
@@ -21,6 +21,8 @@ def derived(
     session: Session, sobject: SObjectType, values: Values, changed: Collection[str], *, insert: bool
 ) -> dict[str, Any]:
     """Everything the platform fills in for a row of this object."""
+    if sobject.kind is ObjectKind.CUSTOM_METADATA:
+        return _metadata_names(values)
     rule = _RULES.get(sobject.api_name)
     return rule(session, sobject, values, changed, insert) if rule is not None else {}
 
@@ -35,6 +37,22 @@ def _value(sobject: SObjectType, name: str, value: object) -> PicklistValue | No
 
 def _person(_s: Session, _o: SObjectType, values: Values, _changed: Collection[str], _insert: bool) -> dict[str, Any]:
     return {"Name": " ".join(part for part in (values.get("FirstName"), values.get("LastName")) if part) or None}
+
+
+def _metadata_names(values: Values) -> dict[str, Any]:
+    namespace, name = values.get("NamespacePrefix"), values.get("DeveloperName")
+    return {"Label": values.get("MasterLabel"), "QualifiedApiName": f"{namespace}__{name}" if namespace else name}
+
+
+def _user(
+    session: Session, sobject: SObjectType, values: Values, changed: Collection[str], insert: bool
+) -> dict[str, Any]:
+    found = _person(session, sobject, values, changed, insert)
+    if insert:
+        found["UserType"] = values.get("UserType") or "Standard"
+        # Unique in the org, as a user name is.
+        found["CommunityNickname"] = values.get("CommunityNickname") or str(values.get("Username", ""))[:40]
+    return found
 
 
 _FORECASTS = {"BestCase": "Best Case", "Forecast": "Commit", "MostLikely": "Most Likely"}
@@ -60,7 +78,9 @@ def _opportunity(
         given = values.get("ForecastCategoryName")
         found["ForecastCategory"] = names.get(str(given), given)
     amount, probability = values.get("Amount"), found.get("Probability", values.get("Probability"))
-    found["ExpectedRevenue"] = round(amount * probability / 100, 2) if amount is not None and probability is not None else None
+    found["ExpectedRevenue"] = (
+        round(amount * probability / 100, 2) if amount is not None and probability is not None else None
+    )
     close = values.get("CloseDate")
     if close:
         year, month = int(close[:4]), int(close[5:7])
@@ -146,7 +166,7 @@ def _line_item(
 _RULES: Mapping[str, Callable[[Session, SObjectType, Values, Collection[str], bool], dict[str, Any]]] = {
     "Contact": _person,
     "Lead": _person,
-    "User": _person,
+    "User": _user,
     "Individual": _person,
     "Opportunity": _opportunity,
     "Case": _case,

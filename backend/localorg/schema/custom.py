@@ -206,12 +206,22 @@ def _setting_owner() -> tuple[Field, ...]:
 def _metadata_fields() -> tuple[Field, ...]:
     return (
         _platform("Id", FieldType.ID, "Custom Metadata ID", length=18, id_lookup=True),
-        Field("DeveloperName", FieldType.STRING, "Custom Metadata Record Name", length=40, nillable=False),
+        Field(
+            "DeveloperName",
+            FieldType.STRING,
+            "Custom Metadata Record Name",
+            length=40,
+            nillable=False,
+            unique=True,
+            id_lookup=True,
+        ),
         Field("MasterLabel", FieldType.STRING, "Label", length=40, nillable=False, name_field=True),
         Field("Language", FieldType.PICKLIST, "Master Language", length=40, nillable=False, default="en_US"),
         Field("NamespacePrefix", FieldType.STRING, "Namespace Prefix", length=15),
         Field("Label", FieldType.STRING, "Label", length=40, createable=False, updateable=False),
-        Field("QualifiedApiName", FieldType.STRING, "Qualified API Name", length=70, createable=False, updateable=False),
+        Field(
+            "QualifiedApiName", FieldType.STRING, "Qualified API Name", length=70, createable=False, updateable=False
+        ),
         _platform("SystemModstamp", FieldType.DATETIME, "System Modstamp"),
         Field("IsProtected", FieldType.BOOLEAN, "Protected Component", nillable=False, default=False),
     )
