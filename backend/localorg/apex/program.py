@@ -46,7 +46,7 @@ class Program:
         self.classes: dict[str, ClassInfo] = {}
         self.names = Names(self.classes, schema, namespace)
         self.problems: list[Problem] = []
-        self._compiled: dict[str, CompiledClass] = {}
+        self._compiled: dict[ClassInfo, CompiledClass] = {}
         for key, source in self.sources.items():
             self._guard(source.name, lambda key=key, source=source: self._sketch(key, source))  # type: ignore[misc]  # mypy cannot infer defaults of a lambda
         self._declare(list(self.classes.values()))
@@ -98,9 +98,9 @@ class Program:
 
     def compiled(self, info: ClassInfo) -> CompiledClass:
         """A class's code. Raises CompileError where it does not compile."""
-        found = self._compiled.get(info.key)
+        found = self._compiled.get(info)
         if found is None:
-            found = self._compiled[info.key] = compile_class(info, self.names, self.version(info))
+            found = self._compiled[info] = compile_class(info, self.names, self.version(info))
         return found
 
     def version(self, info: ClassInfo) -> float:
@@ -109,7 +109,7 @@ class Program:
         return _DEFAULT_VERSION if source is None else source.api_version
 
     def anonymous(self, text: str) -> ClassInfo:
-        """A block for executeAnonymous as a class with a static method `run`, not kept in the program.
+        """A block for executeAnonymous as a class with a method `run__anonymous`, not kept in the program.
 
         Raises CompileError.
         """

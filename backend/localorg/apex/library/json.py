@@ -43,6 +43,8 @@ from localorg.apex.values.records import SObject
 from localorg.apex.values.text import double_text, to_text
 from localorg.store.ids import is_id
 
+__all__ = ["from_json", "to_json_text"]
+
 JSON = platform_type("JSON")
 GENERATOR = platform_type("JSONGenerator")
 
@@ -442,3 +444,16 @@ def _as_string(generator: Generator) -> str:
     return _Writer(pretty=True).write(_untyped(_parse(text))) if generator.pretty and text else text
 
 
+
+
+# ---- for the ways into a program ------------------------------------------------------------------------------------
+
+
+def to_json_text(value: Any) -> str:
+    """A value as JSON.serialize writes it."""
+    return _Writer().write(value)
+
+
+def from_json(rt: Any, value: Any, type_: Type) -> Any:
+    """A value of Python's json as a type, as JSON.deserialize reads it."""
+    return _Reader(rt, strict=False).read(_parse(json.dumps(value)), type_)

@@ -59,14 +59,23 @@ class Runtime:
     kind:     what is running: anonymous, rest, aura, action, test, batch, queueable, scheduled.
     database: see `database()`.
     services: what lies outside the database: callouts, chance.
+    scheduling: the module `jobs`, handed in because it needs this one.
     """
 
     def __init__(
-        self, program: Program, transaction: Transaction, services: Services, *, kind: str, asynchronous: bool = False
+        self,
+        program: Program,
+        transaction: Transaction,
+        services: Services,
+        scheduling: Any,
+        *,
+        kind: str,
+        asynchronous: bool = False,
     ) -> None:
         self.program = program
         self.transaction = transaction
         self.services = services
+        self.scheduling = scheduling
         self.kind = kind
         self.user_id = transaction.context.user_id
         self.namespace = program.namespace
@@ -77,7 +86,7 @@ class Runtime:
         self.jobs: list[Job] = []
         self.rest = RestExchange()
         self.job_id: str | None = None
-        self.callouts_barred = False
+        self.batch_phase = ""
         self.caches: dict[str, Any] = {}
         self.coverage: dict[str, bytearray] = {}
         self._loaded: dict[str, ClassInfo] = {}
@@ -87,6 +96,11 @@ class Runtime:
         self.globals["rt"] = self
         self.globals["tick"] = self.limits.tick
         self.globals["apex_lines"] = {}
+
+    def use_limits(self, limits: Counters) -> None:
+        """Count against another set of limits from now on."""
+        self.limits = limits
+        self.globals["tick"] = limits.tick
 
     # ---- classes ------------------------------------------------------------------------------------------------
 
@@ -160,10 +174,19 @@ class Runtime:
             found = self._databases[key] = self.transaction.acting_as(context)
         return found
 
+    def transaction_has_writes(self) -> bool:
+        """Whether something is uncommitted, so that a callout has to wait (a test's own set-up does not count)."""
+        return self.limits.used.get("dml_statements", 0) > 0
+
     @property
     def system(self) -> Transaction:
         """The transaction without rights or sharing: the platform's own reads and writes."""
         return self.database(user_mode=False, sharing=False)
+
+    @property
+    def platform(self) -> Transaction:
+        """The transaction as the platform itself: it also writes job rows."""
+        return self.transaction.acting_as(self._context.as_platform())
 
     def become(self, user_id: str) -> None:
         """Go on as another user (System.runAs)."""

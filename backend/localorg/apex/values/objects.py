@@ -39,6 +39,13 @@ class Instance:
             raise_apex("TypeException", f"{self.info.name} does not implement {name}")
         return getattr(self, method.python)(*arguments)
 
+    def call_typed(self, name: str, parameter: str, argument: Any) -> Any:
+        """Call the overload of one parameter whose type has this name, as execute(QueueableContext)."""
+        for method in self.info.overloads(name):
+            if len(method.parameters) == 1 and getattr(method.parameters[0], "name", None) == parameter:
+                return getattr(self, method.python)(argument)
+        return self.call(name, argument)
+
     def implements(self, name: str) -> bool:
         """Whether the class declares the platform interface of that name."""
         return any(getattr(each, "name", None) == name for each in self.info.supertypes())
