@@ -24,6 +24,7 @@ from localorg.apex.types.model import (
     list_of,
 )
 from localorg.apex.types.platform import PLATFORM_TYPES, PlatformType, Signature
+from localorg.apex.values.exceptions import PLATFORM_EXCEPTIONS
 
 __all__ = ["Calls"]
 
@@ -314,6 +315,8 @@ class Calls(Members):
         signature = best.target
         assert isinstance(signature, Signature)  # noqa: S101 - platform signatures
         parts = [each.to(want) for each, want in zip(arguments, best.parameters, strict=True)]
+        if type_.name in PLATFORM_EXCEPTIONS:
+            return Code(f"exception_init({', '.join([f'exceptions[{type_.name!r}]()', *parts])})", type_, nonnull=True)
         if type_.arguments:
             parts = [*(self.scope.unit.constant(each) for each in type_.arguments), *parts]
         if signature.runtime:

@@ -69,6 +69,7 @@ class _ClassWriter:
         self.lines.add(f"class {info.python}({base}):")
         self.lines.depth += 1
         self.lines.add(f"info = {self.unit.constant(info)}")
+        self.lines.add(f"type_name = {info.name!r}")
         if info.kind == "enum":
             self._enum()
         else:

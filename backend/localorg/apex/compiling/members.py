@@ -161,6 +161,8 @@ class Members(ABC):
 
     def _member(self, target: Code, node: n.Select) -> Code:
         key = node.name.lower()
+        if target.row and isinstance(target.type, Platform):
+            target = Code(f"only_row({target.text})", target.type.arguments[0], nonnull=True)
         if isinstance(target.type, Record):
             return self._record_field(target, node)
         if isinstance(target.type, Class):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from localorg.apex.faults import At, CompileError
 from localorg.apex.types.classes import ClassInfo, FieldInfo
-from localorg.apex.types.model import Class, Type
+from localorg.apex.types.model import Class, Platform, Record, Type
 from localorg.apex.types.names import Names
 
 __all__ = ["USER_MODE_SINCE", "Local", "Scope", "Unit"]
@@ -38,6 +39,7 @@ class Unit:
     constants: dict[str, object] = field(default_factory=dict)
     uses: dict[str, ClassInfo] = field(default_factory=dict)
     lines: set[int] = field(default_factory=set)
+    _shared: dict[str, str] = field(default_factory=dict)
 
     @property
     def user_mode(self) -> bool:
@@ -53,12 +55,14 @@ class Unit:
         return "with" if self.user_mode else "inherited"
 
     def constant(self, value: object) -> str:
-        """A global name for a value; equal types share one."""
-        for name, known in self.constants.items():
-            if type(known) is type(value) and repr(known) == repr(value) and known == value:
-                return name
+        """A global name for a value; equal types and numbers share one."""
+        key = f"{type(value).__name__} {value}" if isinstance(value, Platform | Record | Class | Decimal) else None
+        if key is not None and key in self._shared:
+            return self._shared[key]
         name = f"k_{self.info.python}_{len(self.constants)}"
         self.constants[name] = value
+        if key is not None:
+            self._shared[key] = name
         return name
 
     def use(self, info: ClassInfo) -> str:

@@ -8,6 +8,8 @@ from localorg.apex.library import (  # noqa: F401 - each import declares
     http,
     json,
     language,
+    leads,
+    lifecycle,
     numbers,
     patterns,
     records,

@@ -15,7 +15,7 @@ from typing import Any
 
 from localorg.apex.library.collections import empty
 from localorg.apex.library.language import TypeValue
-from localorg.apex.runtime.kinds import as_id
+from localorg.apex.runtime.kinds import as_id, looks_like_id
 from localorg.apex.types.fields import field_type
 from localorg.apex.types.model import (
     BLOB,
@@ -41,7 +41,6 @@ from localorg.apex.values.exceptions import ApexException, null_pointer, raise_a
 from localorg.apex.values.objects import ApexEnum, ApexObject
 from localorg.apex.values.records import SObject
 from localorg.apex.values.text import double_text, to_text
-from localorg.store.ids import is_id
 
 __all__ = ["from_json", "to_json_text"]
 
@@ -353,7 +352,7 @@ def _read_moment(value: Any) -> datetime.datetime:
 
 
 def _read_id(value: Any) -> str | None:
-    if not is_id(value):
+    if not looks_like_id(value):
         raise ValueError(value)
     return as_id(value)
 

@@ -7,6 +7,7 @@ replacements. Apex Reference Guide: Pattern Class, Matcher Class.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -20,9 +21,26 @@ MATCHER = platform_type("Matcher")
 
 _CLASSES = {
     "Alpha": "a-zA-Z", "Digit": "0-9", "Alnum": "a-zA-Z0-9", "Upper": "A-Z", "Lower": "a-z", "Space": r"\s",
-    "Punct": r"!-/:-@\[-`{-~", "XDigit": "0-9a-fA-F", "L": r"^\W\d_", "IsAlphabetic": r"^\W\d_", "ASCII": r"\x00-\x7f",
-    "Blank": r" \t", "Lu": "A-ZÀ-ÖØ-Þ", "Ll": "a-zß-öø-ÿ", "N": r"\d", "Nd": r"\d",
+    "Punct": r"!-/:-@\[-`{-~", "XDigit": "0-9a-fA-F", "ASCII": r"\x00-\x7f", "Blank": r" \t",
 }  # fmt: skip
+
+
+@lru_cache(maxsize=32)
+def _class(name: str) -> str:
+    """The inside of a character class for `\\p{name}`: a POSIX class, or a Unicode category such as L or Nd."""
+    if name in _CLASSES:
+        return _CLASSES[name]
+    category = {"IsAlphabetic": "L", "IsDigit": "Nd", "IsPunctuation": "P"}.get(name, name.removeprefix("Is"))
+    members = [code for code in range(0x10000) if unicodedata.category(chr(code)).startswith(category)]
+    if not members:
+        raise_apex("StringException", f"Invalid regex: Unknown character property name {{{name}}}")
+    spans: list[list[int]] = []
+    for code in members:
+        if spans and spans[-1][1] == code - 1:
+            spans[-1][1] = code
+        else:
+            spans.append([code, code])
+    return "".join(f"\\u{first:04x}-\\u{last:04x}" for first, last in spans)
 
 
 @lru_cache(maxsize=512)
@@ -32,12 +50,28 @@ def java_pattern(pattern: str) -> re.Pattern[str]:
     text = re.sub(r"\(\?<([A-Za-z]\w*)>", r"(?P<\1>", text)
     text = re.sub(r"\\k<(\w+)>", r"(?P=\1)", text)
     text = text.replace(r"\z", r"\Z").replace(r"\h", r"[ \t\xa0]").replace(r"\R", r"(?:\r\n|[\n\r])")
-    text = re.sub(r"(\[[^\]]*)\\p\{(\w+)\}", lambda m: m[1] + _CLASSES.get(m[2], r"\w").lstrip("^"), text)
-    text = re.sub(r"\\p\{(\w+)\}", lambda m: f"[{_CLASSES.get(m[1], chr(92) + 'w')}]", text)
+    text = _with_properties(text)
     try:
         return re.compile(text, re.ASCII if "(?U)" not in text else 0)
     except re.error as error:
         raise_apex("StringException", f"Invalid regex: {error.msg} near index {error.pos or 0}\n{pattern}")
+
+
+def _with_properties(text: str) -> str:
+    """\\p{...} and \\P{...} written out; inside brackets only the ranges."""
+    out, inside, position = [], False, 0
+    for found in re.finditer(r"\\\\.|\\([pP])\{(\w+)\}|\\([pP])(\w)|\\.|[\[\]]", text, flags=re.DOTALL):
+        out.append(text[position : found.start()])
+        position = found.end()
+        name = found[2] or found[4]
+        if name is None:
+            inside = found[0] == "[" or (inside and found[0] != "]")
+            out.append(found[0])
+        elif inside:
+            out.append(_class(name))
+        else:
+            out.append(f"[{'^' if (found[1] or found[3]) == 'P' else ''}{_class(name)}]")
+    return "".join(out) + text[position:]
 
 
 def java_replacement(text: str) -> Callable[[re.Match[str]], str]:

@@ -168,6 +168,8 @@ def _metadata(rt: Any, object_name: str) -> dict[str, SObject]:
     cached = rt.caches.get(object_name)
     if cached is None:
         cached = rt.caches[object_name] = {row.values["DeveloperName"]: row for row in _rows(rt, object_name)}
+        for row in cached.values():
+            row.locked = True
     return cached  # type: ignore[no-any-return]  # filled here
 
 
@@ -218,12 +220,7 @@ def _get_values(rt: Any, name: str, key: str) -> SObject | None:
 
 def _settings_of(rt: Any, name: str, owner: str) -> SObject | None:
     rows = _rows(rt, name, " WHERE SetupOwnerId = :o", {"o": owner})
-    return _unlocked(rows[0]) if rows else None
-
-
-def _unlocked(row: SObject) -> SObject:
-    row.queried = True
-    return row
+    return rows[0] if rows else None
 
 
 def _merged(rt: Any, name: str, owner: str) -> SObject:

@@ -9,7 +9,7 @@ from typing import Any
 
 from localorg.apex.types.model import STRING, Platform
 from localorg.apex.types.platform import platform_type
-from localorg.apex.values.collections import ApexList, ApexMap
+from localorg.apex.values.collections import ApexList, ApexMap, NameMap
 from localorg.apex.values.exceptions import raise_apex
 from localorg.apex.values.objects import ApexEnum
 from localorg.apex.values.records import SObject
@@ -145,7 +145,7 @@ def field_token(rt: Any, object_name: str, name: str) -> FieldToken:
 @SCHEMA.static("Map<String,Schema.SObjectType> getGlobalDescribe()", runtime=True)
 def _global_describe(rt: Any) -> ApexMap:
     pairs = ((each.api_name.lower(), ObjectToken(rt, each)) for each in rt.schema)
-    return ApexMap(STRING, Platform("Schema.SObjectType"), pairs)
+    return NameMap(STRING, Platform("Schema.SObjectType"), pairs)
 
 
 @SCHEMA.static("List<Schema.DescribeSObjectResult> describeSObjects(List<String>)", runtime=True)
@@ -199,7 +199,7 @@ DESCRIBE.method("Boolean isMergeable()")(lambda d: d.object.api_name in ("Accoun
 DESCRIBE.method("Boolean isFeedEnabled()")(lambda _d: False)
 DESCRIBE.read_only(fields="Schema.SObjectTypeFields")
 FIELD_MAP.method("Map<String,Schema.SObjectField> getMap()")(
-    lambda t: ApexMap(
+    lambda t: NameMap(
         STRING,
         Platform("Schema.SObjectField"),
         ((f.api_name.lower(), FieldToken(t.rt, t.object, f)) for f in t.object.fields),

@@ -32,9 +32,9 @@ from localorg.apex.values.exceptions import PLATFORM_EXCEPTIONS, ApexException, 
 from localorg.apex.values.numbers import BoxedId, BoxedLong
 from localorg.apex.values.objects import ApexEnum, ApexObject, UserException
 from localorg.apex.values.records import SObject
-from localorg.store.ids import is_id, to18
+from localorg.store.ids import to18
 
-__all__ = ["as_id", "cast", "instance_of", "type_name", "type_of"]
+__all__ = ["as_id", "cast", "instance_of", "looks_like_id", "type_name", "type_of"]
 
 
 def type_of(value: Any) -> Type:
@@ -86,7 +86,7 @@ def instance_of(_: Any, value: Any, type_: Type) -> bool:
     if type_ == OBJECT:
         return True
     if type_ == ID:
-        return isinstance(value, str) and is_id(value)
+        return looks_like_id(value)
     if type_ in (DOUBLE, DECIMAL):
         return isinstance(value, float | Decimal)
     if isinstance(type_, Platform) and type_.name in PLATFORM_EXCEPTIONS:
@@ -115,7 +115,7 @@ def cast(rt: Any, value: Any, type_: Type) -> Any:
     if value is None or instance_of(rt, value, type_):
         if type_ in (DOUBLE, DECIMAL) and value is not None:
             return _as_number(value, type_)
-        return to18(value) if type_ == ID and value is not None else value
+        return to18(value[:15]) if type_ == ID and value is not None else value
     if type_ == ID and isinstance(value, str):
         return as_id(value)
     if type_ == DATETIME and isinstance(value, datetime.date):
@@ -137,6 +137,11 @@ def as_id(value: str | None) -> str | None:
     """A text as an Id of 18 characters, or System.StringException."""
     if value is None:
         return None
-    if not is_id(value):
+    if not looks_like_id(value):
         raise_apex("StringException", f"Invalid id: {value}")
-    return to18(value)
+    return to18(value[:15])
+
+
+def looks_like_id(text: object) -> bool:
+    """15 or 18 letters and digits; the three of the checksum are made anew, not compared."""
+    return isinstance(text, str) and len(text) in (15, 18) and text.isascii() and text.isalnum()

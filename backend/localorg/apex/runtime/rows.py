@@ -104,7 +104,10 @@ def writable_row(record: SObject, object_: SObjectType, *, insert: bool, key: st
         field = object_.get(name)
         if field is None or field.type.is_compound:
             continue
-        if record.queried and not insert and name not in record.changed and name not in ("Id", key):
+        known = name in ("Id", key)
+        if record.queried and not insert and name not in record.changed and not known:
             continue
+        if not field.updateable and not known and "Id" in record.values and not insert:
+            continue  # read only once the row is there, and unchanged: the checker lets nobody assign it
         row[field.api_name] = to_engine(value)
     return row

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CalloutRefused", "OutgoingRequest", "OutgoingResponse", "Services"]
 
+_LABELS = "label:"
+
 
 @dataclass(frozen=True, slots=True)
 class OutgoingRequest:
@@ -43,8 +45,13 @@ def _no_network(request: OutgoingRequest) -> OutgoingResponse:
     raise CalloutRefused(f"Unauthorized endpoint, please check Setup->Security->Remote site settings. endpoint = {request.url}")
 
 
-def _no_labels(_: Transaction) -> dict[str, str]:
-    return {}
+def _stored_labels(transaction: Transaction) -> dict[str, str]:
+    """Labels as a deployment keeps them; in a namespace they are found by their bare name too."""
+    found: dict[str, str] = {}
+    for key, value in transaction.settings_under(_LABELS).items():
+        name = key.removeprefix(_LABELS).lower()
+        found[name] = found[name.partition("__")[2] or name] = value["value"]
+    return found
 
 
 @dataclass(frozen=True)
@@ -56,4 +63,4 @@ class Services:
 
     callout: Callable[[OutgoingRequest], OutgoingResponse] = _no_network
     random_bytes: Callable[[int], bytes] = field(default=os.urandom)
-    labels: Callable[[Transaction], dict[str, str]] = _no_labels
+    labels: Callable[[Transaction], dict[str, str]] = _stored_labels

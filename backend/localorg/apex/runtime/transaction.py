@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from localorg.access import Context, Mode, Rights
+from localorg.apex.compiling.classes import CompiledClass
 from localorg.apex.compiling.scope import USER_MODE_SINCE
-from localorg.apex.program import Program
+from localorg.apex.faults import CompileError
+from localorg.apex.program import ANONYMOUS, Program
 from localorg.apex.runtime.limits import Counters
 from localorg.apex.runtime.vocabulary import VOCABULARY
 from localorg.apex.types.classes import ClassInfo
 from localorg.apex.types.model import Class, Type
 from localorg.apex.types.names import Names
+from localorg.apex.values.exceptions import raise_apex
 from localorg.apex.values.records import SObject
 from localorg.schema import Schema
 
@@ -108,7 +111,7 @@ class Runtime:
         """A class in this transaction, made on first use together with all it refers to."""
         if info.key not in self._loaded:
             self._loaded[info.key] = info
-            compiled = self.program.compiled(info)
+            compiled = self._compiled(info)
             for each in info.supertypes():
                 if isinstance(each, Class) and each.info is not info:
                     self.load(each.info)
@@ -119,6 +122,15 @@ class Runtime:
             for used in compiled.uses:
                 self.load(used)
         return self.globals[info.python]
+
+    def _compiled(self, info: ClassInfo) -> CompiledClass:
+        try:
+            return self.program.compiled(info)
+        except CompileError as error:
+            if info.name == ANONYMOUS:
+                raise
+            at = f"Class {info.top.name} : {error.message} : {error.at.line}"
+            raise_apex("TypeException", f"Dependent class is invalid and needs recompilation:\n {at}")
 
     def call_static(self, info: ClassInfo, python: str, *arguments: Any) -> Any:
         """Call a static method by its Python name."""

@@ -166,7 +166,7 @@ class PlatformType:
         return register
 
     def _symbol(self) -> str:
-        return self.name.replace(".", "_")
+        return re.sub(r"\W", "_", self.name)
 
 
 PLATFORM_TYPES: dict[str, PlatformType] = {}

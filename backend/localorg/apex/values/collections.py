@@ -12,7 +12,7 @@ from typing import Any
 from localorg.apex.types.model import Platform, Type, list_of, map_of, set_of
 from localorg.apex.values.exceptions import raise_apex
 
-__all__ = ["ApexList", "ApexMap", "ApexSet"]
+__all__ = ["ApexList", "ApexMap", "ApexSet", "NameMap"]
 
 
 class ApexList(list[Any]):
@@ -100,3 +100,16 @@ class ApexMap(dict[Any, Any]):
     def type(self) -> Platform:
         """The map's own type."""
         return map_of(self.key, self.value)
+
+
+class NameMap(ApexMap):
+    """Map of names the schema knows: kept lowered, found in any case."""
+
+    __slots__ = ()
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """The value under a name."""
+        return super().get(key.lower() if isinstance(key, str) else key, default)
+
+    def __contains__(self, key: object) -> bool:
+        return super().__contains__(key.lower() if isinstance(key, str) else key)

@@ -16,15 +16,17 @@ class SObject:
 
     values:  field -> value; a parent under its relationship's name is an SObject, children are a list.
     queried: came from a query, so that an absent field is an error and not null.
+    locked:  may not be changed: a row of custom metadata.
     changed: fields set since it came from a query: what an update sends.
     """
 
-    __slots__ = ("changed", "errors", "queried", "type", "values")
+    __slots__ = ("changed", "errors", "locked", "queried", "type", "values")
 
     def __init__(self, kind: str, values: dict[str, Any] | None = None, *, queried: bool = False) -> None:
         self.type = kind
         self.values: dict[str, Any] = {} if values is None else values
         self.queried = queried
+        self.locked = False
         self.changed: set[str] = set()
         self.errors: list[tuple[str | None, str]] = []
 
@@ -93,8 +95,8 @@ def set_field(record: Any, name: str, value: Any) -> Any:
     """`record.Field = value`; gives the value."""
     if record is None:
         null_pointer()
-    if record.type.endswith("__mdt"):
-        raise_apex("TypeException", "Record is read-only")
+    if record.locked:
+        raise_apex("FinalException", "Record is read-only")
     record.values[name] = value
     if record.queried:
         record.changed.add(name)
