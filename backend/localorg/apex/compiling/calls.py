@@ -50,10 +50,11 @@ class Calls(Members):
             return self._static_call(target, node)
         if node.safe:
             kept = self.scope.temporary()
-            inner = self._instance_call(Code(kept, target.type, nonnull=True), node)
-            if inner.type == VOID:
-                return Code(f"(None if ({kept} := {target.text}) is None else {inner.text})", VOID)
-            return Code(f"(None if ({kept} := {target.text}) is None else {inner.text})", inner.type)
+            rest = self._instance_call(Code(kept, target.type, nonnull=True), node)
+            return Code.safe(f"({kept} := {target.text}) is None", rest)
+        if target.chain is not None:
+            test, rest = target.chain
+            return Code.safe(test, self._instance_call(rest, node))
         return self._instance_call(target, node)
 
     # ---- methods of the program ---------------------------------------------------------------------------------

@@ -17,6 +17,8 @@ class Code:
     nonnull: cannot be null, so needs no guard before a dot.
     row:     a query whose first row may stand for it (assignment to one SObject).
     soft:    a parent record reached over a relationship: its fields are null where it is.
+    chain:   of `a?.b`: the test that says a is null, and the rest of the chain so far without it. What follows
+             hangs on the rest, so that a null gives up the whole chain.
     effect:  cheaper Python for the same as a statement, where its value is not asked for.
     """
 
@@ -26,6 +28,12 @@ class Code:
     row: bool = False
     soft: bool = False
     effect: str | None = None
+    chain: tuple[str, Code] | None = None
+
+    @classmethod
+    def safe(cls, test: str, rest: Code) -> Code:
+        """`(None if test else rest)`."""
+        return cls(f"(None if {test} else {rest.text})", rest.type, soft=rest.soft, chain=(test, rest))
 
     def to(self, target: Type) -> str:
         """The value carried over to another type; the checker has made sure that it goes."""

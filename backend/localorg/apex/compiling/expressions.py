@@ -134,7 +134,8 @@ class Expressions(Calls):
         if not castable(operand.type, type_):
             message = f"Incompatible types since an instance of {operand.type} is never an instance of {type_}"
             raise CompileError(message, node.at)
-        if cost(operand.type, type_) is not None and operand.type not in NUMBERS:
+        always = cost(operand.type, type_) is not None and operand.type not in (*NUMBERS, STRING, NULL)
+        if always:
             message = f"Operation instanceof is always true since an instance of {operand.type} is always an instance of {type_}"
             raise CompileError(message, node.at)
         return Code(f"instance_of(rt, {operand.to(OBJECT)}, {self.runtime_type(type_)})", BOOLEAN, nonnull=True)

@@ -155,8 +155,11 @@ class Members(ABC):
             return self._static_member(target, node)
         if node.safe:
             kept = self.scope.temporary()
-            inner = self._member(Code(kept, target.type, nonnull=True), node)
-            return Code(f"(None if ({kept} := {target.text}) is None else {inner.text})", inner.type, soft=inner.soft)
+            rest = self._member(Code(kept, target.type, nonnull=True, row=target.row), node)
+            return Code.safe(f"({kept} := {target.text}) is None", rest)
+        if target.chain is not None:
+            test, rest = target.chain
+            return Code.safe(test, self._member(rest, node))
         return self._member(target, node)
 
     def _member(self, target: Code, node: n.Select) -> Code:

@@ -7,6 +7,7 @@ name and then by their other fields, classes by Comparable or a Comparator; stab
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -43,7 +44,7 @@ class ListIterator:
     def call(self, name: str, *_: Any) -> Any:
         """hasNext and next, as generated code calls any iterator."""
         if not self._next:
-            self._next = [each for each, _ in zip(self._rest, (1,), strict=False)]
+            self._next = list(itertools.islice(self._rest, 1))
         if name == "hasnext":
             return bool(self._next)
         if not self._next:

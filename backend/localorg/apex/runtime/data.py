@@ -6,6 +6,7 @@ methods of Database say themselves what they do.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -86,7 +87,7 @@ def query_chunks(rt: Runtime, inline: InlineQuery, values: list[Any]) -> Iterato
     """for (List<T> rows : [SELECT ...]): 200 at a time."""
     rows = iter(records_of(_inline(rt, inline, values)))
     while True:
-        chunk = ApexList(Record(inline.kind), [row for row, _ in zip(rows, range(_CHUNK), strict=False)])
+        chunk = ApexList(Record(inline.kind), itertools.islice(rows, _CHUNK))
         if not chunk:
             return
         rt.limits.count("query_rows", len(chunk))
@@ -257,8 +258,9 @@ def run_as(rt: Runtime, user: SObject | None) -> Iterator[None]:
     if rt.test is None:
         raise_apex("UnexpectedException", "runAs may only be called from test methods")
     identity = user.values.get("Id")
-    if identity is None:
-        raise_apex("IllegalArgumentException", "The user must be inserted before runAs")
+    if identity is None:  # a user made on the spot is stored first, as the platform does
+        refuse_failed("insert", [user], write(rt, "insert", [user], user_mode=False, sharing=False, all_or_none=True))
+        identity = user.values["Id"]
     before = rt.user_id
     rt.become(identity)
     try:

@@ -5,6 +5,7 @@ Collections, equals() and sort have the other kind, Python's own on these values
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from localorg.apex.values.exceptions import raise_apex
@@ -31,7 +32,15 @@ def equal_ids(a: Any, b: Any) -> bool:
 
 def equal(a: Any, b: Any) -> bool:
     """== of everything else. A class's own equals decides where there is one."""
-    return bool(a == b) if not (isinstance(a, bool) ^ isinstance(b, bool)) else False
+    if a is None or b is None:
+        return a is b
+    if isinstance(a, bool) is not isinstance(b, bool):
+        return False
+    if isinstance(a, float) and isinstance(b, Decimal):
+        return Decimal(repr(a)) == b
+    if isinstance(b, float) and isinstance(a, Decimal):
+        return Decimal(repr(b)) == a
+    return bool(a == b)
 
 
 def same(a: Any, b: Any) -> bool:
