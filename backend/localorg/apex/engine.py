@@ -324,8 +324,8 @@ def coverage_of(program: Program, outcomes: Sequence[TestOutcome]) -> list[Class
     """Statement coverage of every class that is no test and could be compiled."""
     hit: dict[str, set[int]] = {}
     for outcome in outcomes:
-        for name, lines in outcome.coverage.items():
-            hit.setdefault(name, set()).update(lines)
+        for name, found in outcome.coverage.items():
+            hit.setdefault(name, set()).update(found)
     report = []
     for key, info in program.classes.items():
         if info.is_test:
@@ -440,6 +440,10 @@ class _Background:
         with self.engine.org.transaction(self._platform()) as transaction:
             text = "SELECT Id FROM AsyncApexJob WHERE Status IN ('Processing', 'Preparing')"
             for row in list(transaction.query(text)):
-                values = {"Id": row["Id"], "Status": "Failed", "ExtendedStatus": "The org was stopped while the job ran"}
+                values = {
+                    "Id": row["Id"],
+                    "Status": "Failed",
+                    "ExtendedStatus": "The org was stopped while the job ran",
+                }
                 transaction.update("AsyncApexJob", [values])
                 transaction.put_setting(_JOB_KEY + row["Id"], None)

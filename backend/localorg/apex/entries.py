@@ -23,7 +23,16 @@ from localorg.apex.values.collections import ApexList
 from localorg.apex.values.exceptions import ApexException, Fatal
 from localorg.errors import OrgError
 
-__all__ = ["ActionResult", "AuraFailure", "RestAnswer", "RestCall", "call_action", "call_aura", "call_rest", "invocables"]
+__all__ = [
+    "ActionResult",
+    "AuraFailure",
+    "RestAnswer",
+    "RestCall",
+    "call_action",
+    "call_aura",
+    "call_rest",
+    "invocables",
+]
 
 Json = Any
 _VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -163,7 +172,9 @@ def invocables(program: Program) -> Iterator[tuple[ClassInfo, MethodInfo]]:
                     yield info, method
 
 
-def call_action(rt: Runtime, info: ClassInfo, method: MethodInfo, inputs: Sequence[Mapping[str, Json]]) -> list[ActionResult]:
+def call_action(
+    rt: Runtime, info: ClassInfo, method: MethodInfo, inputs: Sequence[Mapping[str, Json]]
+) -> list[ActionResult]:
     """One call for all inputs. Raises what the program throws."""
     arguments: list[Any] = []
     if method.parameters:
@@ -174,7 +185,9 @@ def call_action(rt: Runtime, info: ClassInfo, method: MethodInfo, inputs: Sequen
     if method.result == VOID:
         return [ActionResult(success=True) for _ in inputs]
     if result is None or len(result) != len(inputs):
-        raise OrgError("INVALID_ACTION_OUTPUT", "The number of results does not match the number of interview executions")
+        raise OrgError(
+            "INVALID_ACTION_OUTPUT", "The number of results does not match the number of interview executions"
+        )
     return [ActionResult(success=True, outputs=_action_output(each)) for each in result]
 
 
@@ -191,7 +204,7 @@ def _annotations(info: ClassInfo, name: str) -> Sequence[Any]:
     for member in info.declaration.members:
         names = [v.name for v in getattr(member, "variables", ())] or [getattr(member, "name", "")]
         if name in names and hasattr(member, "annotations"):
-            return member.annotations  # type: ignore[no-any-return]  # annotations of a member
+            return member.annotations
     return ()
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong before a program runs. What goes wrong while it runs are Apex exceptions: see `values.exceptions`."""
+"""What can go wrong before a program runs; what goes wrong while it runs are Apex exceptions (`values.exceptions`)."""
 
 from __future__ import annotations
 

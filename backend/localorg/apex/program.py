@@ -48,7 +48,7 @@ class Program:
         self.problems: list[Problem] = []
         self._compiled: dict[ClassInfo, CompiledClass] = {}
         for key, source in self.sources.items():
-            self._guard(source.name, lambda key=key, source=source: self._sketch(key, source))  # type: ignore[misc]  # mypy cannot infer defaults of a lambda
+            self._guard(source.name, lambda key=key, source=source: self._sketch(key, source))
         self._declare(list(self.classes.values()))
 
     def _sketch(self, key: str, source: ClassSource) -> None:
@@ -61,7 +61,7 @@ class Program:
         for step in (declare_headers, declare_members):
             for info in added:
                 if info.key in self.classes:
-                    self._guard(info.name, lambda info=info, step=step: step(info, self.names))  # type: ignore[misc]  # as above
+                    self._guard(info.name, lambda info=info, step=step: step(info, self.names))
 
     def _guard(self, name: str, step: object) -> bool:
         try:
@@ -88,7 +88,7 @@ class Program:
             if info.name in broken:
                 continue
             for each in (info, *info.inner.values()):
-                if not self._guard(info.name, lambda each=each: self._check(each)):  # type: ignore[misc]  # as above
+                if not self._guard(info.name, lambda each=each: self._check(each)):
                     break
         return list(self.problems)
 
@@ -126,7 +126,9 @@ class Program:
             start,
         )
         members: tuple[n.Member, ...] = (run, *parsed.methods, *parsed.types)
-        declaration = n.TypeDeclaration(start, "class", frozenset({"public"}), (), ANONYMOUS, None, (), members, end_line=text.count("\n") + 1)
+        declaration = n.TypeDeclaration(
+            start, "class", frozenset({"public"}), (), ANONYMOUS, None, (), members, end_line=text.count("\n") + 1
+        )
         info = sketch(declaration)
         declare_headers(info, self.names)
         declare_members(info, self.names)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 from localorg.apex.compiling.code import Code
 from localorg.apex.compiling.members import Members, record_member
@@ -73,7 +73,7 @@ class Calls(Members):
             if info.platform_root() is not None and name in PLATFORM_TYPES["exception"].methods:
                 return self._platform_call(Code("self", EXCEPTION, nonnull=True), node, arguments)
             info = info.outer
-        self._no_method(node, arguments, self.scope.info.name)
+        raise self._no_method(node, arguments, self.scope.info.name)
 
     def _own_call(self, choice: _Choice, info: ClassInfo, arguments: list[Code], node: n.Call) -> Code:
         method = choice.target
@@ -101,7 +101,7 @@ class Calls(Members):
         root = self.scope.info.platform_root()
         if root is not None:
             return self._platform_call(Code("self", root, nonnull=True), node, arguments)
-        self._no_method(node, arguments, str(parent) if parent is not None else "Object")
+        raise self._no_method(node, arguments, str(parent) if parent is not None else "Object")
 
     def _constructor_call(self, node: n.Call) -> Code:
         if not self.scope.in_constructor:
@@ -134,7 +134,9 @@ class Calls(Members):
             message = f"Static method cannot be referenced from a non static context: {_described(method)}"
             raise CompileError(message, node.at)
         self._check_method_visible(method, node.at)
-        return Code(f"{self.guard(target)}.{method.python}({self._passed(choice.parameters, arguments)})", method.result)
+        return Code(
+            f"{self.guard(target)}.{method.python}({self._passed(choice.parameters, arguments)})", method.result
+        )
 
     def _inherited_call(self, target: Code, node: n.Call, arguments: list[Code]) -> Code:
         """A method the class has from the platform: Object's, an enum's, an exception's, an interface's."""
@@ -149,7 +151,7 @@ class Calls(Members):
                     return self._platform_call(Code(target.text, each, nonnull=target.nonnull), node, arguments)
         if node.name.lower() in PLATFORM_TYPES["object"].methods:
             return self._platform_call(Code(target.text, OBJECT, nonnull=target.nonnull), node, arguments)
-        self._no_method(node, arguments, info.name)
+        raise self._no_method(node, arguments, info.name)
 
     def _static_call(self, type_: Type, node: n.Call) -> Code:
         if type_ == Platform("Database") and node.name.lower() == "getquerylocator":
@@ -164,7 +166,7 @@ class Calls(Members):
         spec = PLATFORM_TYPES.get(type_.name.lower())
         signatures = [] if spec is None else spec.statics.get(node.name.lower(), [])
         if not signatures:
-            self._no_method(node, arguments, str(type_))
+            raise self._no_method(node, arguments, str(type_))
         choice = self._pick_signature(signatures, {}, arguments, node, str(type_))
         return self._platform_code(choice, None, arguments)
 
@@ -186,7 +188,7 @@ class Calls(Members):
             return Code(f"{python}.enum_value({arguments[0].text})", type_)
         overloads = info.overloads(name)
         if not overloads:
-            self._no_method(node, arguments, info.name)
+            raise self._no_method(node, arguments, info.name)
         choice = self._pick(overloads, arguments, node, info.name)
         method = choice.target
         assert isinstance(method, MethodInfo)  # noqa: S101 - overloads of a class
@@ -205,7 +207,7 @@ class Calls(Members):
         spec = PLATFORM_TYPES["custom settings"]
         signatures = spec.statics.get(name, [])
         if not signatures or not record.name:
-            self._no_method(node, arguments, str(record))
+            raise self._no_method(node, arguments, str(record))
         choice = self._pick_signature(signatures, {"T": record}, arguments, node, str(record))
         passed = self._passed(choice.parameters, arguments)
         signature = choice.target
@@ -218,19 +220,19 @@ class Calls(Members):
     def _platform_call(self, target: Code, node: n.Call, arguments: list[Code]) -> Code:
         type_ = target.type
         name = node.name.lower()
-        if type_ == NULL or type_ == VOID:
-            self._no_method(node, arguments, str(type_))
+        if type_ in (NULL, VOID):
+            raise self._no_method(node, arguments, str(type_))
         owners = [Platform("SObject")] if isinstance(type_, Record) else [type_, *platform_supertypes(type_)]  # type: ignore[arg-type]  # a Class never comes here
         for owner in [*owners, OBJECT]:
-            spec: PlatformType | None = PLATFORM_TYPES.get(owner.name.lower())  # type: ignore[union-attr]  # platform
+            spec: PlatformType | None = PLATFORM_TYPES.get(owner.name.lower())
             if spec is None or name not in spec.methods:
                 continue
-            bound: dict[str, Type] = dict(zip(spec.parameters, owner.arguments, strict=False))  # type: ignore[union-attr]  # platform
+            bound: dict[str, Type] = dict(zip(spec.parameters, owner.arguments, strict=False))
             if isinstance(type_, Record):
                 bound["T"] = type_
             choice = self._pick_signature(spec.methods[name], bound, arguments, node, str(type_))
             return self._platform_code(choice, target, arguments, bound)
-        self._no_method(node, arguments, str(type_))
+        raise self._no_method(node, arguments, str(type_))
 
     def _platform_code(
         self, choice: _Choice, target: Code | None, arguments: list[Code], bound: dict[str, Type] | None = None
@@ -278,9 +280,7 @@ class Calls(Members):
                 raise CompileError(f"Constructor is not visible: {written}", at)
             return f"{target}.{method.python}({self._passed(best.parameters, arguments)})"
         if info.platform_root() is not None:
-            choice = _best(
-                [_Choice(s, s.parameters) for s in PLATFORM_TYPES["exception"].constructors], arguments
-            )
+            choice = _best([_Choice(s, s.parameters) for s in PLATFORM_TYPES["exception"].constructors], arguments)
             if choice is None:
                 raise CompileError(f"Constructor not defined: {written}", at)
             passed = self._passed(choice.parameters, arguments)
@@ -296,7 +296,9 @@ class Calls(Members):
         pairs = []
         for each in node.arguments:
             if not (isinstance(each, n.Assign) and isinstance(each.target, n.Name) and each.operator == "="):
-                raise CompileError(f"Invalid constructor syntax, name=value pairs can only be used for SObjects: {record}", node.at)
+                raise CompileError(
+                    f"Invalid constructor syntax, name=value pairs can only be used for SObjects: {record}", node.at
+                )
             found = None if object_ is None else record_member(self.scope, object_, each.target.name)
             if found is None:
                 raise CompileError(f"Field does not exist: {each.target.name} on {record}", each.at)
@@ -352,7 +354,7 @@ class Calls(Members):
     def _pick(self, overloads: list[MethodInfo], arguments: list[Code], node: n.Call, owner: str) -> _Choice:
         best = _best([_Choice(each, each.parameters) for each in overloads], arguments)
         if best is None:
-            self._no_method(node, arguments, owner)
+            raise self._no_method(node, arguments, owner)
         return best
 
     def _pick_signature(
@@ -361,17 +363,17 @@ class Calls(Members):
         choices = [_Choice(s, tuple(substitute(p, bound) for p in s.parameters)) for s in signatures]
         best = _best(choices, arguments)
         if best is None:
-            self._no_method(node, arguments, owner)
+            raise self._no_method(node, arguments, owner)
         return best
 
     def _check_method_visible(self, method: MethodInfo, at: At) -> None:
         if not self.scope.sees(method.owner, method.visibility, test_visible="testvisible" in method.annotations):
             raise CompileError(f"Method is not visible: {_described(method)}", at)
 
-    def _no_method(self, node: n.Call, arguments: list[Code], owner: str) -> NoReturn:
+    def _no_method(self, node: n.Call, arguments: list[Code], owner: str) -> CompileError:
         given = ", ".join(str(each.type) for each in arguments)
         message = f"Method does not exist or incorrect signature: void {node.name}({given}) from the type {owner}"
-        raise CompileError(message, node.at)
+        return CompileError(message, node.at)
 
 
 _NEVER_NULL = (VOID, Platform("Boolean"), Platform("Integer"))
@@ -400,4 +402,3 @@ def _best(choices: list[_Choice], arguments: list[Code]) -> _Choice | None:
 def _described(method: MethodInfo) -> str:
     given = ", ".join(map(str, method.parameters))
     return f"{method.result} {method.name}({given}) from the type {method.owner.name}"
-

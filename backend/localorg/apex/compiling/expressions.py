@@ -136,7 +136,8 @@ class Expressions(Calls):
             raise CompileError(message, node.at)
         always = cost(operand.type, type_) is not None and operand.type not in (*NUMBERS, STRING, NULL)
         if always:
-            message = f"Operation instanceof is always true since an instance of {operand.type} is always an instance of {type_}"
+            always_is = f"an instance of {operand.type} is always an instance of {type_}"
+            message = f"Operation instanceof is always true since {always_is}"
             raise CompileError(message, node.at)
         return Code(f"instance_of(rt, {operand.to(OBJECT)}, {self.runtime_type(type_)})", BOOLEAN, nonnull=True)
 
@@ -146,12 +147,14 @@ class Expressions(Calls):
         if operand.row and isinstance(type_, Record):
             return Code(f"only_row({operand.text})", type_)
         if not castable(operand.type, type_):
-            raise CompileError(f"Incompatible types since an instance of {operand.type} is never an instance of {type_}", node.at)
+            raise CompileError(
+                f"Incompatible types since an instance of {operand.type} is never an instance of {type_}", node.at
+            )
         if operand.type in NUMBERS and type_ in NUMBERS:
             return Code(f"to_{str(type_).lower()}({operand.text})", type_, nonnull=operand.nonnull)
         if cost(operand.type, type_) is not None:
             exact = type_ == OBJECT or operand.type in (NULL,) or not isinstance(operand.type, Platform)
-            if exact or operand.type == type_ or isinstance(type_, Platform) and not type_.arguments:
+            if exact or operand.type == type_ or (isinstance(type_, Platform) and not type_.arguments):
                 return Code(operand.to(type_), type_, nonnull=operand.nonnull)
         return Code(f"cast(rt, {operand.to(OBJECT)}, {self.runtime_type(type_)})", type_)
 
@@ -302,7 +305,10 @@ class Expressions(Calls):
         if hidden and not (field.test_visible and self.scope.info.is_test):
             raise CompileError(f"Variable is not visible: {field.name}", at)
         if "final" in field.modifiers and not self.scope.initialising(field):
-            raise CompileError(f"Final members can only be assigned in their declaration, init blocks, or constructors: {field.name}", at)
+            raise CompileError(
+                f"Final members can only be assigned in their declaration, init blocks, or constructors: {field.name}",
+                at,
+            )
 
     def _store_index(self, target: n.Index, value: Callable[[Code], Code], at: At, reads: bool) -> Code:
         list_, index = self.expression(target.target), self.expression(target.index)
@@ -327,7 +333,10 @@ class Expressions(Calls):
         held = owner
         if reads and not owner.text.isidentifier():
             name = self.scope.temporary()
-            held, owner = Code(name, owner.type, nonnull=True), Code(f"({name} := {self.guard(owner)})", owner.type, True)
+            held, owner = (
+                Code(name, owner.type, nonnull=True),
+                Code(f"({name} := {self.guard(owner)})", owner.type, True),
+            )
         if isinstance(owner.type, Record):
             key, type_, _ = self.record_path(owner.type, target.name, target.at)
             current = Code(f"get_field({held.text}, {key!r})", type_)

@@ -32,6 +32,7 @@ from localorg.schema import SObjectType
 
 __all__ = ["Members", "platform_member", "record_member"]
 
+
 def record_member(scope: Scope, object_: SObjectType, name: str) -> tuple[str, Type, bool] | None:
     """A field, parent or child relationship of an SObject: (its key in the record, type, is it a parent)."""
     schema, within = scope.names.schema, scope.names.namespace
@@ -173,7 +174,9 @@ class Members(ABC):
             if field is None:
                 raise CompileError(f"Variable does not exist: {node.name}", node.at)
             if field.static:
-                raise CompileError(f"Static field cannot be referenced from a non static context: {field.name}", node.at)
+                raise CompileError(
+                    f"Static field cannot be referenced from a non static context: {field.name}", node.at
+                )
             return self._instance_field(target, field, node.at)
         member = platform_member(target.type, key)
         if member is None:
@@ -235,7 +238,7 @@ class Members(ABC):
             return Code(f"object_token(rt, {record.name!r})", Platform("Schema.SObjectTypeFields"), nonnull=True)
         object_ = self.names.object(record)
         found = None if object_ is None else record_member(self.scope, object_, node.name)
-        if found is None or isinstance(found[1], Platform) and found[1].name == "List":
+        if found is None or (isinstance(found[1], Platform) and found[1].name == "List"):
             raise CompileError(f"Variable does not exist: {node.name}", node.at)
         text = f"field_token(rt, {record.name!r}, {found[0]!r})"
         return Code(text, Platform("Schema.SObjectField"), nonnull=True)
@@ -258,7 +261,7 @@ class Members(ABC):
             if record is not None:
                 return self._token(record, n.Select(node.at, node.target, parts[2], safe=False))
         if lowered[0] in UNSUPPORTED_NAMESPACES and self.names.find(parts[0], self.scope.info) is None:
-            self.unsupported(path, node.at)
+            raise self.unsupported(path, node.at)
         return None
 
     def _described(self, parts: list[str], node: n.Select) -> Code | None:
@@ -274,10 +277,10 @@ class Members(ABC):
             return Code(f"{token.text}.describe()", Platform("Schema.DescribeFieldResult"), nonnull=True)
         return None
 
-    def unsupported(self, feature: str, at: At) -> None:
-        """Refuse what is Apex but outside the subset."""
+    def unsupported(self, feature: str, at: At) -> CompileError:
+        """What refuses Apex outside the subset."""
         message = f"Not supported by the local org: {feature} ({self.scope.info.top.name}, line {at.line})"
-        raise CompileError(message, at)
+        return CompileError(message, at)
 
 
 def platform_member(type_: Type, name: str) -> Member | None:
@@ -306,5 +309,3 @@ def _path(node: n.Expression) -> str | None:
         head = _path(node.target)
         return None if head is None else f"{head}.{node.name}"
     return None
-
-

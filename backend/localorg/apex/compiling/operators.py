@@ -25,9 +25,10 @@ from localorg.apex.types.model import (
 __all__ = ["binary", "concatenation_part", "condition", "unary"]
 
 _ARITHMETIC = {"+": "add", "-": "sub", "*": "mul", "/": "div"}
-_SUFFIX = {INTEGER: "i", LONG: "l", DOUBLE: "f", DECIMAL: "d"}
+_SUFFIX: dict[Type, str] = {INTEGER: "i", LONG: "l", DOUBLE: "f", DECIMAL: "d"}
 _BITS = {"&": "bit_and", "|": "bit_or", "^": "bit_xor"}
 _SHIFTS = {"<<": "shift_left", ">>": "shift_right", ">>>": "shift_unsigned"}
+_MOVES: dict[Type, str] = {DATE: "date_plus", DATETIME: "datetime_plus", TIME: "time_plus"}
 _EQUALITY = frozenset({"==", "!=", "<>", "===", "!=="})
 _ORDER = {"<": ("less", False), ">": ("less", True), "<=": ("less_equal", False), ">=": ("less_equal", True)}
 
@@ -109,7 +110,7 @@ def _moved(operator: str, left: Code, right: Code, at: At) -> Code:
     if left.type in (DATE, TIME) and right.type not in (INTEGER, LONG):
         raise CompileError("Date/time expressions must use Integer or Long or Double arguments", at)
     amount = right.text if operator == "+" else f"neg({right.text})"
-    name = {DATE: "date_plus", DATETIME: "datetime_plus", TIME: "time_plus"}[left.type]
+    name = _MOVES[left.type]
     return Code(f"{name}({left.text}, {amount})", left.type, True)
 
 
@@ -138,7 +139,7 @@ def _equality(operator: str, left: Code, right: Code, at: At) -> Code:
     elif types <= {INTEGER, LONG}:
         return Code(f"({left.text} {'!=' if negative else '=='} {right.text})", BOOLEAN, True)
     elif types <= set(NUMBERS) and len(types) > 1:
-        wider = max(types, key=lambda each: NUMBERS.index(each))  # type: ignore[arg-type]  # both are numbers
+        wider = max(types, key=lambda each: NUMBERS.index(each))
         text = f"equal({left.to(wider)}, {right.to(wider)})"
         return Code(f"(not {text})" if negative else text, BOOLEAN, True)
     else:
@@ -179,5 +180,3 @@ def _shift(operator: str, left: Code, right: Code, at: At) -> Code:
         raise CompileError("Shift expressions must use Integer or Long arguments", at)
     bits = 32 if left.type == INTEGER else 64
     return Code(f"{_SHIFTS[operator]}({left.text}, {right.text}, {bits})", left.type, True)
-
-

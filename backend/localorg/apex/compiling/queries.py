@@ -14,7 +14,8 @@ from localorg.apex.syntax import nodes as n
 from localorg.apex.types.model import AGGREGATE, INTEGER, VOID, Record, list_of
 from localorg.apex.types.names import Names
 from localorg.errors import OrgError
-from localorg.soql import Query, Settings, binds_of, compile_query as to_sql, parse
+from localorg.soql import Query, Settings, binds_of, parse
+from localorg.soql import compile_query as to_sql
 
 if TYPE_CHECKING:
     from localorg.apex.compiling.expressions import Expressions
@@ -65,7 +66,7 @@ def check_query(query: Query, names: Names, at: At) -> tuple[str, bool]:
     if query.security == "SECURITY_ENFORCED":
         raise CompileError("WITH SECURITY_ENFORCED is not supported in this version, use WITH USER_MODE", at)
     context = Context("", mode=Mode.SYSTEM, sharing=False, namespace=names.namespace)
-    binds = dict.fromkeys((bind.text for bind in binds_of(query)))  # null is a value of every type
+    binds = dict.fromkeys(bind.text for bind in binds_of(query))  # null is a value of every type
     try:
         compiled = to_sql(
             replace(query, security=None, limit=None, offset=None),

@@ -114,7 +114,7 @@ class Statements:
 
     def _dml(self, node: n.Dml) -> bool:
         if node.operation not in _DML:
-            self.expressions.unsupported(node.operation, node.at)
+            raise self.expressions.unsupported(node.operation, node.at)
         self._covered(node.at)
         target = self.expressions.expression(node.target)
         self._check_records(target, node)
@@ -391,7 +391,9 @@ class Statements:
         self._covered(node.at)
         user = self.expressions.expression(node.user)
         if user.type != Record("User"):
-            raise CompileError(f"Method does not exist or incorrect signature: void runAs({user.type}) from the type System", node.at)
+            raise CompileError(
+                f"Method does not exist or incorrect signature: void runAs({user.type}) from the type System", node.at
+            )
         self.lines.add(f"with run_as(rt, {user.text}):", node.at.line)
         return self._indented(node.body)
 

@@ -10,7 +10,7 @@ from typing import Any
 from localorg.apex.library.database import DATABASE
 from localorg.apex.library.system import SYSTEM
 from localorg.apex.types.platform import platform_type
-from localorg.apex.values.exceptions import raise_apex
+from localorg.apex.values.exceptions import apex_error
 
 platform_type("Queueable", interface=True).demands("void execute(QueueableContext)")
 platform_type("Schedulable", interface=True).demands("void execute(SchedulableContext)")
@@ -39,7 +39,7 @@ def _enqueue(rt: Any, instance: Any) -> str:
 @SYSTEM.static("Id enqueueJob(Queueable, Integer)", runtime=True)
 def _enqueue_later(rt: Any, instance: Any, minutes: int) -> str:
     if not 0 <= minutes <= 10:
-        raise_apex("AsyncException", "Delay must be between 0 and 10 minutes")
+        raise apex_error("AsyncException", "Delay must be between 0 and 10 minutes")
     return _enqueue(rt, instance)
 
 

@@ -15,7 +15,7 @@ from localorg.apex.types.model import Platform, Record, Type
 from localorg.apex.types.platform import platform_type
 from localorg.apex.values.collections import ApexList, ApexMap, ApexSet
 from localorg.apex.values.equality import order_key
-from localorg.apex.values.exceptions import null_pointer, raise_apex
+from localorg.apex.values.exceptions import apex_error, null_pointer
 from localorg.apex.values.objects import ApexObject
 from localorg.apex.values.records import SObject
 
@@ -48,7 +48,7 @@ class ListIterator:
         if name == "hasnext":
             return bool(self._next)
         if not self._next:
-            raise_apex("NoSuchElementException", "Iterator has no more elements")
+            raise apex_error("NoSuchElementException", "Iterator has no more elements")
         return self._next.pop()
 
     def __iter__(self) -> Iterator[Any]:
@@ -83,7 +83,7 @@ LIST.method("void add(T)", inline="{0}.append({1})")(list.append)
 @LIST.method("void add(Integer, T)")
 def _insert(values: ApexList, index: int, value: Any) -> None:
     if not 0 <= index <= len(values):
-        raise_apex("ListException", f"List index out of bounds: {index}")
+        raise apex_error("ListException", f"List index out of bounds: {index}")
     values.insert(index, value)
 
 
@@ -136,7 +136,7 @@ def _list_object(rt: Any, values: ApexList) -> Any:
 def _sort(values: ApexList) -> None:
     if any(isinstance(each, ApexObject) for each in values):
         if not all(each is None or (isinstance(each, ApexObject) and each.implements("Comparable")) for each in values):
-            raise_apex("ListException", "One or more of the items in this list is not Comparable.")
+            raise apex_error("ListException", "One or more of the items in this list is not Comparable.")
         values.sort(key=functools.cmp_to_key(_compare_objects))
     elif any(isinstance(each, SObject) for each in values):
         values.sort(key=_record_key)
@@ -162,7 +162,9 @@ def _record_key(record: SObject | None) -> tuple[Any, ...]:
     if record is None:
         return ()
     values = record.values
-    names = sorted((n for n, v in values.items() if not isinstance(v, list | SObject)), key=lambda n: (n.endswith("__c"), n))
+    names = sorted(
+        (n for n, v in values.items() if not isinstance(v, list | SObject)), key=lambda n: (n.endswith("__c"), n)
+    )
     name = values.get("Name")
     return (record.type, order_key(name), *((each, order_key(values[each])) for each in names))
 
@@ -206,7 +208,7 @@ def _set_remove(values: ApexSet, value: Any) -> bool:
 
 @SET.method("Boolean removeAll(Iterable<T>)")
 def _set_remove_all(values: ApexSet, others: Any) -> bool:
-    return any([_set_remove(values, other) for other in list(_values(others))])
+    return sum(_set_remove(values, other) for other in list(_values(others))) > 0
 
 
 @SET.method("Boolean retainAll(Iterable<T>)")
@@ -238,7 +240,7 @@ def _map_of_records(key: Type, value: Type, rows: Any) -> ApexMap:
 def _put_record(into: ApexMap, row: SObject) -> None:
     identity = row.values.get("Id") if row is not None else None
     if identity is None:
-        raise_apex("ListException", f"Missing id at index: {len(into)}")
+        raise apex_error("ListException", f"Missing id at index: {len(into)}")
     into[identity] = row
 
 
@@ -281,5 +283,3 @@ def _map_deep_clone(values: ApexMap) -> ApexMap:
 def _map_object(rt: Any, values: ApexMap) -> Any:
     value = values.value
     return rt.object_token(value.name) if isinstance(value, Record) and value.name else None
-
-

@@ -11,6 +11,7 @@ import binascii
 import hashlib
 import hmac
 import urllib.parse
+from collections.abc import Callable
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -20,21 +21,24 @@ from cryptography.hazmat.primitives.asymmetric import padding as rsa_padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from localorg.apex.types.platform import platform_type
-from localorg.apex.values.exceptions import null_pointer, raise_apex
+from localorg.apex.values.exceptions import apex_error, null_pointer
 from localorg.apex.values.numbers import wrap32, wrap64
 
 CRYPTO = platform_type("Crypto")
 ENCODING = platform_type("EncodingUtil")
 BLOB = platform_type("Blob")
 
-_DIGESTS = {"MD5": "md5", "SHA1": "sha1", "SHA-1": "sha1", "SHA-256": "sha256", "SHA256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512", "SHA512": "sha512", "SHA3-256": "sha3_256", "SHA3-384": "sha3_384", "SHA3-512": "sha3_512"}  # fmt: skip
+_DIGESTS = {
+    "MD5": "md5", "SHA1": "sha1", "SHA-1": "sha1", "SHA-256": "sha256", "SHA256": "sha256", "SHA-384": "sha384",
+    "SHA-512": "sha512", "SHA512": "sha512", "SHA3-256": "sha3_256", "SHA3-384": "sha3_384", "SHA3-512": "sha3_512",
+}  # fmt: skip
 _MACS = {"hmacMD5": "md5", "hmacSHA1": "sha1", "hmacSHA256": "sha256", "hmacSHA384": "sha384", "hmacSHA512": "sha512"}
 _KEYS = {"AES128": 16, "AES192": 24, "AES256": 32}
 
 
 def _need(*values: Any) -> None:
     if any(value is None for value in values):
-        raise_apex("NullPointerException", "Argument cannot be null.")
+        raise apex_error("NullPointerException", "Argument cannot be null.")
 
 
 @CRYPTO.static("Blob generateDigest(String, Blob)")
@@ -42,7 +46,7 @@ def _digest(algorithm: str, data: bytes) -> bytes:
     _need(algorithm, data)
     name = _DIGESTS.get(algorithm.upper())
     if name is None:
-        raise_apex("SecurityException", f"{algorithm} MessageDigest not available")
+        raise apex_error("SecurityException", f"{algorithm} MessageDigest not available")
     return hashlib.new(name, data, usedforsecurity=False).digest()
 
 
@@ -50,7 +54,7 @@ def _mac_name(algorithm: str) -> str:
     for known, name in _MACS.items():
         if known.lower() == algorithm.lower():
             return name
-    raise_apex("SecurityException", f"Algorithm {algorithm} not available")
+    raise apex_error("SecurityException", f"Algorithm {algorithm} not available")
 
 
 @CRYPTO.static("Blob generateMac(String, Blob, Blob)")
@@ -72,7 +76,7 @@ def _verify_mac(algorithm: str, data: bytes, key: bytes, mac: bytes) -> bool:
 def _aes_key(rt: Any, size: int) -> bytes:
     _need(size)
     if size not in (128, 192, 256):
-        raise_apex("SecurityException", f"Invalid key size: {size}")
+        raise apex_error("SecurityException", f"Invalid key size: {size}")
     return rt.services.random_bytes(size // 8)  # type: ignore[no-any-return]  # bytes
 
 
@@ -80,11 +84,11 @@ def _cipher(algorithm: str, key: bytes, iv: bytes) -> Cipher[modes.CBC]:
     _need(algorithm, key, iv)
     size = _KEYS.get(algorithm.upper())
     if size is None:
-        raise_apex("SecurityException", f"Invalid algorithm: {algorithm}")
+        raise apex_error("SecurityException", f"Invalid algorithm: {algorithm}")
     if len(key) != size:
-        raise_apex("InvalidParameterValueException", f"Invalid private key. Must be {size} bytes.")
+        raise apex_error("InvalidParameterValueException", f"Invalid private key. Must be {size} bytes.")
     if len(iv) != 16:
-        raise_apex("InvalidParameterValueException", "Invalid initialization vector. Must be 16 bytes.")
+        raise apex_error("InvalidParameterValueException", "Invalid initialization vector. Must be 16 bytes.")
     return Cipher(algorithms.AES(key), modes.CBC(iv))
 
 
@@ -102,13 +106,13 @@ def _decrypt(algorithm: str, key: bytes, iv: bytes, hidden: bytes) -> bytes:
     cipher = _cipher(algorithm, key, iv)
     _need(hidden)
     if not hidden or len(hidden) % 16:
-        raise_apex("SecurityException", "Input length must be multiple of 16 when decrypting with padded cipher")
+        raise apex_error("SecurityException", "Input length must be multiple of 16 when decrypting with padded cipher")
     decryptor = cipher.decryptor()
     unpadder = padding.PKCS7(128).unpadder()
     try:
         return unpadder.update(decryptor.update(hidden) + decryptor.finalize()) + unpadder.finalize()
     except ValueError:
-        raise_apex("SecurityException", "Given final block not properly padded")
+        raise apex_error("SecurityException", "Given final block not properly padded") from None
 
 
 @CRYPTO.static("Blob encryptWithManagedIV(String, Blob, Blob)", runtime=True)
@@ -121,19 +125,23 @@ def _encrypt_managed(rt: Any, algorithm: str, key: bytes, clear: bytes) -> bytes
 def _decrypt_managed(algorithm: str, key: bytes, hidden: bytes) -> bytes:
     _need(hidden)
     if len(hidden) < 32:
-        raise_apex("InvalidParameterValueException", "Invalid initialization vector. Must be 16 bytes.")
+        raise apex_error("InvalidParameterValueException", "Invalid initialization vector. Must be 16 bytes.")
     return _decrypt(algorithm, key, hidden[:16], hidden[16:])
 
 
 # ---- signatures -----------------------------------------------------------------------------------------------------
 
-_SIGNATURES = {"RSA": hashes.SHA1, "RSA-SHA1": hashes.SHA1, "RSA-SHA256": hashes.SHA256, "RSA-SHA384": hashes.SHA384, "RSA-SHA512": hashes.SHA512, "ECDSA-SHA256": hashes.SHA256, "ECDSA-SHA384": hashes.SHA384, "ECDSA-SHA512": hashes.SHA512}  # fmt: skip
+_SIGNATURES: dict[str, Callable[[], hashes.HashAlgorithm]] = {
+    "RSA": hashes.SHA1, "RSA-SHA1": hashes.SHA1, "RSA-SHA256": hashes.SHA256, "RSA-SHA384": hashes.SHA384,
+    "RSA-SHA512": hashes.SHA512, "ECDSA-SHA256": hashes.SHA256, "ECDSA-SHA384": hashes.SHA384,
+    "ECDSA-SHA512": hashes.SHA512,
+}  # fmt: skip
 
 
 def _hash_of(algorithm: str) -> hashes.HashAlgorithm:
     made = _SIGNATURES.get(algorithm.upper())
     if made is None:
-        raise_apex("SecurityException", f"{algorithm} Signature not available")
+        raise apex_error("SecurityException", f"{algorithm} Signature not available")
     return made()
 
 
@@ -145,12 +153,12 @@ def _sign(algorithm: str, data: bytes, key: bytes) -> bytes:
     try:
         private = serialization.load_der_private_key(key, password=None)
     except (ValueError, UnsupportedAlgorithm):
-        raise_apex("InvalidParameterValueException", "Invalid private key")
+        raise apex_error("InvalidParameterValueException", "Invalid private key") from None
     if isinstance(private, rsa.RSAPrivateKey):
         return private.sign(data, rsa_padding.PKCS1v15(), hash_)
     if isinstance(private, ec.EllipticCurvePrivateKey):
         return private.sign(data, ec.ECDSA(hash_))
-    raise_apex("InvalidParameterValueException", "Invalid private key")
+    raise apex_error("InvalidParameterValueException", "Invalid private key")
 
 
 @CRYPTO.static("Boolean verify(String, Blob, Blob, Blob)")
@@ -161,14 +169,14 @@ def _verify(algorithm: str, data: bytes, signature: bytes, key: bytes) -> bool:
     try:
         public = serialization.load_der_public_key(key)
     except (ValueError, UnsupportedAlgorithm):
-        raise_apex("InvalidParameterValueException", "Invalid public key")
+        raise apex_error("InvalidParameterValueException", "Invalid public key") from None
     try:
         if isinstance(public, rsa.RSAPublicKey):
             public.verify(signature, data, rsa_padding.PKCS1v15(), hash_)
         elif isinstance(public, ec.EllipticCurvePublicKey):
             public.verify(signature, data, ec.ECDSA(hash_))
         else:
-            raise_apex("InvalidParameterValueException", "Invalid public key")
+            raise apex_error("InvalidParameterValueException", "Invalid public key")
     except InvalidSignature:
         return False
     return True
@@ -177,7 +185,9 @@ def _verify(algorithm: str, data: bytes, signature: bytes, key: bytes) -> bool:
 CRYPTO.static("Integer getRandomInteger()", runtime=True)(
     lambda rt: wrap32(int.from_bytes(rt.services.random_bytes(4), "big"))
 )
-CRYPTO.static("Long getRandomLong()", runtime=True)(lambda rt: wrap64(int.from_bytes(rt.services.random_bytes(8), "big")))
+CRYPTO.static("Long getRandomLong()", runtime=True)(
+    lambda rt: wrap64(int.from_bytes(rt.services.random_bytes(8), "big"))
+)
 
 # ---- EncodingUtil ---------------------------------------------------------------------------------------------------
 
@@ -195,7 +205,7 @@ def _base64_decode(text: str) -> bytes:
     try:
         return base64.b64decode(cleaned + "=" * (-len(cleaned) % 4), validate=True)
     except binascii.Error:
-        raise_apex("StringException", "Unrecognized base64 character")
+        raise apex_error("StringException", "Unrecognized base64 character") from None
 
 
 @ENCODING.static("String convertToHex(Blob)")
@@ -210,7 +220,7 @@ def _from_hex(text: str) -> bytes:
     try:
         return bytes.fromhex(text)
     except ValueError:
-        raise_apex("InvalidParameterValueException", "Invalid hex character")
+        raise apex_error("InvalidParameterValueException", "Invalid hex character") from None
 
 
 @ENCODING.static("String urlEncode(String, String)")
@@ -236,12 +246,12 @@ def _blob_text(data: bytes) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError:
-        raise_apex("StringException", "BLOB is not a valid UTF-8 string")
+        raise apex_error("StringException", "BLOB is not a valid UTF-8 string") from None
 
 
 @platform_type("UUID").static("UUID randomUUID()", runtime=True)
 def _uuid(rt: Any) -> Any:
-    import uuid  # noqa: PLC0415 - one use
+    import uuid
 
     return Uuid(str(uuid.UUID(bytes=rt.services.random_bytes(16), version=4)))
 
@@ -262,5 +272,3 @@ class Uuid:
 
     def __str__(self) -> str:
         return self.text
-
-

@@ -15,7 +15,7 @@ from localorg.apex.runtime.values import to_bind
 from localorg.apex.types.model import Platform, Record
 from localorg.apex.types.platform import Member, platform_type
 from localorg.apex.values.collections import ApexList
-from localorg.apex.values.exceptions import null_pointer, raise_apex
+from localorg.apex.values.exceptions import apex_error, null_pointer
 from localorg.apex.values.objects import ApexEnum
 from localorg.apex.values.records import SObject
 from localorg.errors import OrgError
@@ -73,7 +73,9 @@ class Fault:
         self.error = error
 
     def __str__(self) -> str:
-        return f"Database.Error[getFields=({', '.join(self.error.fields)});getMessage={self.error.message};getStatusCode={self.error.status_code};]"
+        error = self.error
+        parts = f"getFields=({', '.join(error.fields)});getMessage={error.message};getStatusCode={error.status_code};"
+        return f"Database.Error[{parts}]"
 
 
 for _kind in ("Save", "Upsert", "Delete", "Undelete"):
@@ -165,11 +167,17 @@ def _declare_dml(operation: str, kind: str) -> None:
 def _object_of(rt: Any, record_id: str) -> str:
     found = rt.schema.of_id(record_id)
     if found is None:
-        raise_apex("StringException", f"Invalid id: {record_id}")
+        raise apex_error("StringException", f"Invalid id: {record_id}")
     return found.api_name  # type: ignore[no-any-return]  # a name
 
 
-for _operation, _kind in (("insert", "Save"), ("update", "Save"), ("upsert", "Upsert"), ("delete", "Delete"), ("undelete", "Undelete")):
+for _operation, _kind in (
+    ("insert", "Save"),
+    ("update", "Save"),
+    ("upsert", "Upsert"),
+    ("delete", "Delete"),
+    ("undelete", "Undelete"),
+):
     _declare_dml(_operation, _kind)
 
 
@@ -185,9 +193,9 @@ def _upsert_by(rt: Any, records: Any, key: Any, *rest: Any) -> ApexList:
 
 
 for _extra in ("", ", Boolean", ", AccessLevel", ", Boolean, AccessLevel"):
-    DATABASE.static(
-        f"List<Database.UpsertResult> upsert(List<SObject>, Schema.SObjectField{_extra})", runtime=True
-    )(_upsert_by)
+    DATABASE.static(f"List<Database.UpsertResult> upsert(List<SObject>, Schema.SObjectField{_extra})", runtime=True)(
+        _upsert_by
+    )
     DATABASE.static(f"Database.UpsertResult upsert(SObject, Schema.SObjectField{_extra})", runtime=True)(
         lambda rt, r, k, *rest: _upsert_by(rt, [r], k, *rest)[0]
     )
@@ -208,14 +216,14 @@ platform_type("Database.EmptyRecycleBinResult").method("Boolean isSuccess()")(la
 def _parsed(rt: Any, text: str | None) -> tuple[Query, str, bool]:
     """A query from text: (tree, kind of its rows, whether it counts). Raises System.QueryException."""
     if text is None:
-        raise_apex("NullPointerException", "Argument cannot be null.")
+        raise apex_error("NullPointerException", "Argument cannot be null.")
     try:
         query = parse(text)
         kind, counts = check_query(query, rt.names, At(0, 0))
     except OrgError as refused:
-        raise_apex("QueryException", refused.message)
+        raise apex_error("QueryException", refused.message) from None
     except CompileError as refused:
-        raise_apex("QueryException", refused.message)
+        raise apex_error("QueryException", refused.message) from None
     return query, kind, counts
 
 
@@ -232,10 +240,10 @@ def _bind_value(rt: Any, bind: Bind, given: Any) -> Any:
         for key, value in given.items():
             if key.lower() == bind.text.lower():
                 return value
-        raise_apex("QueryException", f"Key '{bind.text}' does not exist in the bindMap")
+        raise apex_error("QueryException", f"Key '{bind.text}' does not exist in the bindMap")
     found, value = rt.caller_variable(bind.text)
     if not found:
-        raise_apex("QueryException", f"Variable does not exist: {bind.text}")
+        raise apex_error("QueryException", f"Variable does not exist: {bind.text}")
     return value
 
 
@@ -301,9 +309,7 @@ def _roll_back(rt: Any, savepoint: Any) -> None:
     rt.transaction.roll_back(savepoint)
 
 
-@DATABASE.static("void releaseSavepoint(Savepoint)", runtime=True)
-def _release(rt: Any, savepoint: Any) -> None:
+@DATABASE.static("void releaseSavepoint(Savepoint)")
+def _release(savepoint: Any) -> None:
     if savepoint is None:
         null_pointer()
-
-

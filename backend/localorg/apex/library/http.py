@@ -12,7 +12,7 @@ from localorg.apex.runtime.services import CalloutRefused, OutgoingRequest
 from localorg.apex.types.model import STRING
 from localorg.apex.types.platform import Member, platform_type
 from localorg.apex.values.collections import ApexList, ApexMap
-from localorg.apex.values.exceptions import null_pointer, raise_apex
+from localorg.apex.values.exceptions import apex_error, null_pointer
 from localorg.apex.values.objects import ApexObject
 
 __all__ = ["HttpResponse", "RestRequest", "RestResponse"]
@@ -122,14 +122,14 @@ def _set_method(request: HttpRequest, method: str) -> None:
     if method is None:
         null_pointer()
     if method.upper() not in _METHODS:
-        raise_apex("CalloutException", f"Invalid HTTP method: {method}")
+        raise apex_error("CalloutException", f"Invalid HTTP method: {method}")
     request.method = method.upper()
 
 
 @REQUEST.method("void setTimeout(Integer)")
 def _set_timeout(request: HttpRequest, milliseconds: int) -> None:
     if milliseconds is None or not 1 <= milliseconds <= _MAX_TIMEOUT:
-        raise_apex("CalloutException", "The timeout value must be between 1 and 120000")
+        raise apex_error("CalloutException", "The timeout value must be between 1 and 120000")
     request.timeout = milliseconds
 
 
@@ -138,25 +138,32 @@ def _send(rt: Any, _http: Http, request: HttpRequest) -> HttpResponse:
     if request is None:
         null_pointer()
     if not request.endpoint:
-        raise_apex("CalloutException", "no protocol: null" if request.endpoint is None else "no protocol: ")
+        raise apex_error("CalloutException", "no protocol: null" if request.endpoint is None else "no protocol: ")
     if rt.transaction_has_writes():
-        raise_apex("CalloutException", "You have uncommitted work pending. Please commit or rollback before calling out")
+        raise apex_error(
+            "CalloutException", "You have uncommitted work pending. Please commit or rollback before calling out"
+        )
     rt.limits.count("callouts")
     if rt.test is not None:
         mock: ApexObject | None = rt.test.mocks.get("HttpCalloutMock")
         if mock is None:
-            raise_apex("TypeException", "Methods defined as TestMethod do not support Web service callouts")
+            raise apex_error("TypeException", "Methods defined as TestMethod do not support Web service callouts")
         answer = mock.call("respond", request)
         if answer is None:
-            raise_apex("CalloutException", "Script-thrown exception")
+            raise apex_error("CalloutException", "Script-thrown exception")
         return answer  # type: ignore[no-any-return]  # the interface says HttpResponse
     outgoing = OutgoingRequest(
-        request.method or "GET", request.endpoint, dict(request.headers.values), request.body, request.timeout, rt.user_id
+        request.method or "GET",
+        request.endpoint,
+        dict(request.headers.values),
+        request.body,
+        request.timeout,
+        rt.user_id,
     )
     try:
         incoming = rt.services.callout(outgoing)
     except CalloutRefused as refused:
-        raise_apex("CalloutException", str(refused))
+        raise apex_error("CalloutException", str(refused)) from None
     response = HttpResponse()
     response.code, response.status, response.body = incoming.status, incoming.reason, incoming.body
     for name, value in incoming.headers.items():

@@ -37,7 +37,7 @@ from localorg.apex.types.model import (
 )
 from localorg.apex.types.platform import platform_type
 from localorg.apex.values.collections import ApexList, ApexMap, ApexSet
-from localorg.apex.values.exceptions import ApexException, null_pointer, raise_apex
+from localorg.apex.values.exceptions import ApexException, apex_error, null_pointer
 from localorg.apex.values.objects import ApexEnum, ApexObject
 from localorg.apex.values.records import SObject
 from localorg.apex.values.text import double_text, to_text
@@ -98,13 +98,13 @@ class _Writer:
         if scalar is not None:
             return scalar
         if isinstance(value, ApexList | ApexSet):
-            return self._list([self.write(each, depth + 1) for each in value], depth)
+            return self._list([self.write(each, depth + 1) for each in value])
         if isinstance(value, ApexMap):
             return self._pairs([(_key(k), v) for k, v in value.items()], depth, keep_null=True)
         if isinstance(value, SObject):
             return self._pairs(_record_pairs(value), depth, keep_null=True)
         if isinstance(value, ApexException):
-            raise_apex("JSONException", f"Type unsupported in JSON: {value.type_name}")
+            raise apex_error("JSONException", f"Type unsupported in JSON: {value.type_name}")
         if isinstance(value, ApexObject):
             return self._pairs(_object_pairs(value), depth, keep_null=not self.suppress)
         if isinstance(value, TypeValue):
@@ -112,9 +112,11 @@ class _Writer:
         fields = getattr(value, "json_pairs", None)
         if fields is not None:
             return self._pairs(fields(), depth, keep_null=True)
-        raise_apex("JSONException", f"Type unsupported in JSON: {getattr(value, 'apex_name', type(value).__name__)}")
+        raise apex_error(
+            "JSONException", f"Type unsupported in JSON: {getattr(value, 'apex_name', type(value).__name__)}"
+        )
 
-    def _list(self, parts: list[str], depth: int) -> str:
+    def _list(self, parts: list[str]) -> str:
         if not self.pretty:
             return "[" + ",".join(parts) + "]"
         return "[ " + ", ".join(parts) + " ]" if parts else "[ ]"
@@ -185,7 +187,7 @@ def _parse(text: str | None) -> Any:
     try:
         return json.loads(text, parse_int=_Number, parse_float=_Number, object_pairs_hook=_Pairs)
     except ValueError as error:
-        raise_apex("JSONException", f"Unexpected character or end of input: {error}")
+        raise apex_error("JSONException", f"Unexpected character or end of input: {error}") from None
 
 
 class _Pairs(list[tuple[str, Any]]):
@@ -206,7 +208,7 @@ def _untyped(value: Any) -> Any:
 
 
 def _long(value: int) -> Any:
-    from localorg.apex.values.numbers import BoxedLong  # noqa: PLC0415 - one use
+    from localorg.apex.values.numbers import BoxedLong
 
     return BoxedLong(value) if -(2**63) <= value < 2**63 else Decimal(value)
 
@@ -237,22 +239,22 @@ class _Reader:
             return self._map(value, type_)
         reader = _SCALARS.get(type_)
         if reader is None:
-            raise_apex("JSONException", f"Type unsupported in JSON: {type_}")
+            raise apex_error("JSONException", f"Type unsupported in JSON: {type_}")
         return self._scalar(value, type_, reader)
 
     def _scalar(self, value: Any, type_: Type, reader: Any) -> Any:
         if isinstance(value, _Pairs | list):
-            raise_apex("JSONException", f"Illegal value for primitive: {_Writer().write(_untyped(value))}")
+            raise apex_error("JSONException", f"Illegal value for primitive: {_Writer().write(_untyped(value))}")
         try:
             return reader(value)
         except (ValueError, ArithmeticError):
-            raise_apex("JSONException", f"Illegal value for {str(type_).lower()}: {value}")
+            raise apex_error("JSONException", f"Illegal value for {str(type_).lower()}: {value}") from None
 
     def _list(self, value: Any, type_: Platform) -> Any:
         if isinstance(value, _Pairs) and any(name == "records" for name, _ in value):
             value = dict(value)["records"]
         if isinstance(value, _Pairs) or not isinstance(value, list):
-            raise_apex("JSONException", "Malformed JSON: Expected '[' at the beginning of List/Set")
+            raise apex_error("JSONException", "Malformed JSON: Expected '[' at the beginning of List/Set")
         made = empty(type_)
         for each in value:
             item = self.read(each, type_.arguments[0])
@@ -264,10 +266,12 @@ class _Reader:
 
     def _map(self, value: Any, type_: Platform) -> Any:
         if not isinstance(value, _Pairs):
-            raise_apex("JSONException", "Malformed JSON: Expected '{' at the beginning of object")
+            raise apex_error("JSONException", "Malformed JSON: Expected '{' at the beginning of object")
         made = empty(type_)
         for name, each in value:
-            made[self._scalar(name, type_.arguments[0], _SCALARS.get(type_.arguments[0], str))] = self.read(each, type_.arguments[1])
+            made[self._scalar(name, type_.arguments[0], _SCALARS.get(type_.arguments[0], str))] = self.read(
+                each, type_.arguments[1]
+            )
         return made
 
     def _object(self, value: Any, type_: Class) -> Any:
@@ -276,17 +280,17 @@ class _Reader:
             for each in self.rt.load(info).all:
                 if isinstance(value, str) and each.name.lower() == value.lower():
                     return each
-            raise_apex("JSONException", f"Illegal value for enum: {value}")
+            raise apex_error("JSONException", f"Illegal value for enum: {value}")
         if not isinstance(value, _Pairs):
-            raise_apex("JSONException", "Malformed JSON: Expected '{' at the beginning of object")
+            raise apex_error("JSONException", "Malformed JSON: Expected '{' at the beginning of object")
         if info.kind == "interface" or "abstract" in info.modifiers:
-            raise_apex("JSONException", f"Unable to construct an instance of type: {info.name}")
+            raise apex_error("JSONException", f"Unable to construct an instance of type: {info.name}")
         made = self.rt.load(info)()
         for name, each in value:
             field = info.field(name.lower())
             if field is None or field.static or (field.is_property and not field.writable):
                 if self.strict and field is None:
-                    raise_apex("JSONException", f"No such field '{name}' on type {info.name}")
+                    raise apex_error("JSONException", f"No such field '{name}' on type {info.name}")
                 continue
             item = self.read(each, field.type)
             if field.setter:
@@ -297,13 +301,13 @@ class _Reader:
 
     def _record(self, value: Any, type_: Record) -> Any:
         if not isinstance(value, _Pairs):
-            raise_apex("JSONException", "Malformed JSON: Expected '{' at the beginning of object")
+            raise apex_error("JSONException", "Malformed JSON: Expected '{' at the beginning of object")
         name = type_.name
         attributes = next((dict(each) for key, each in value if key == "attributes" and isinstance(each, _Pairs)), {})
         if not name:
             name = str(attributes.get("type", ""))
             if not name:
-                raise_apex("JSONException", "SObject type must be specified in attributes")
+                raise apex_error("JSONException", "SObject type must be specified in attributes")
         schema, within = self.rt.schema, self.rt.namespace
         object_ = schema.object(name)
         made = SObject(object_.api_name)
@@ -320,7 +324,7 @@ class _Reader:
             elif child is not None:
                 made.values[child.name] = self.read(each, Platform("List", (Record(child.child.api_name),)))
             else:
-                raise_apex("JSONException", f"No such column '{key}' on sobject of type {object_.api_name}")
+                raise apex_error("JSONException", f"No such column '{key}' on sobject of type {object_.api_name}")
         return made
 
 
@@ -426,9 +430,15 @@ GENERATOR.method("void writeFieldName(String)")(lambda g, name: g.name(name))
 GENERATOR.method("void writeNull()")(lambda g: g.item("null"))
 GENERATOR.method("void writeObject(Object)")(lambda g, v: g.item(_Writer().write(v)))
 GENERATOR.method("void writeNullField(String)")(lambda g, name: (g.name(name), g.item("null"))[1])
-GENERATOR.method("void writeObjectField(String, Object)")(lambda g, name, v: (g.name(name), g.item(_Writer().write(v)))[1])
+GENERATOR.method("void writeObjectField(String, Object)")(
+    lambda g, name, v: (g.name(name), g.item(_Writer().write(v)))[1]
+)
 for _kind in ("String", "Boolean", "Number", "Date", "DateTime", "Time", "Blob", "Id"):
-    _types = ("Integer", "Long", "Double", "Decimal") if _kind == "Number" else ("Datetime" if _kind == "DateTime" else _kind,)
+    _types = (
+        ("Integer", "Long", "Double", "Decimal")
+        if _kind == "Number"
+        else ("Datetime" if _kind == "DateTime" else _kind,)
+    )
     for _type in _types:
         GENERATOR.method(f"void write{_kind}({_type})")(lambda g, v: g.item(_Writer().write(v)))
         GENERATOR.method(f"void write{_kind}Field(String, {_type})")(
@@ -441,8 +451,6 @@ GENERATOR.method("void close()")(lambda _g: None)
 def _as_string(generator: Generator) -> str:
     text = "".join(generator.out)
     return _Writer(pretty=True).write(_untyped(_parse(text))) if generator.pretty and text else text
-
-
 
 
 # ---- for the ways into a program ------------------------------------------------------------------------------------

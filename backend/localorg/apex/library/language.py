@@ -10,7 +10,7 @@ from typing import Any
 from localorg.apex.types.model import Class, Platform, Record, Type
 from localorg.apex.types.platform import PLATFORM_TYPES, platform_type
 from localorg.apex.values.collections import ApexList
-from localorg.apex.values.exceptions import PLATFORM_EXCEPTIONS, ApexException, raise_apex
+from localorg.apex.values.exceptions import PLATFORM_EXCEPTIONS, ApexException, apex_error
 from localorg.apex.values.objects import ApexEnum, UserException
 from localorg.apex.values.text import to_text
 
@@ -96,7 +96,7 @@ def _cause(error: ApexException) -> ApexException | None:
 @EXCEPTION.method("void initCause(Exception)")
 def _init_cause(error: ApexException, cause: ApexException) -> None:
     if error.x_cause is not None:
-        raise_apex("TypeException", "Cannot overwrite cause")
+        raise apex_error("TypeException", "Cannot overwrite cause")
     error.x_cause = cause
 
 
@@ -130,7 +130,7 @@ def _dml_count(error: ApexException) -> int:
 
 def _row(error: ApexException, index: int) -> Any:
     if not 0 <= index < len(error.x_rows):
-        raise_apex("ListException", f"List index out of bounds: {index}")
+        raise apex_error("ListException", f"List index out of bounds: {index}")
     return error.x_rows[index]
 
 
@@ -203,25 +203,25 @@ def _new_instance(rt: Any, value: TypeValue) -> Any:
 
 def make(rt: Any, type_: Type) -> Any:
     """An instance of a type by its constructor without arguments."""
-    from localorg.apex.library.collections import empty  # noqa: PLC0415 - collections need this file's types
-    from localorg.apex.values.records import SObject  # noqa: PLC0415 - as above
+    from localorg.apex.library.collections import empty
+    from localorg.apex.values.records import SObject
 
     if isinstance(type_, Class):
         info = type_.info
         fits = not info.constructors or any(not each.parameters for each in info.constructors)
         if info.kind != "class" or "abstract" in info.modifiers or not fits:
-            raise_apex("TypeException", f"Type cannot be constructed: {info.name}")
+            raise apex_error("TypeException", f"Type cannot be constructed: {info.name}")
         return rt.load(info)().c()
     if isinstance(type_, Record) and type_.name:
         return SObject(type_.name)
     if isinstance(type_, Platform) and type_.name in ("List", "Set", "Map"):
         return empty(type_)
-    raise_apex("TypeException", f"Type cannot be constructed: {type_}")
+    raise apex_error("TypeException", f"Type cannot be constructed: {type_}")
 
 
 @TYPE.method("Boolean isAssignableFrom(Type)")
 def _is_assignable_from(value: TypeValue, other: TypeValue) -> bool:
-    from localorg.apex.types.conversion import cost  # noqa: PLC0415 - one use
+    from localorg.apex.types.conversion import cost
 
     return cost(other.type, value.type) is not None
 
@@ -238,5 +238,3 @@ def _for_name_in(rt: Any, namespace: str | None, name: str | None) -> TypeValue 
         return None
     found = rt.find_type(f"{namespace}.{name}" if namespace else name)
     return None if found is None else TypeValue(found)
-
-

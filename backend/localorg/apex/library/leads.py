@@ -22,7 +22,18 @@ from localorg.records import RowError
 CONVERT = platform_type("Database.LeadConvert")
 RESULT = platform_type("Database.LeadConvertResult")
 
-_PERSON = ("Salutation", "FirstName", "LastName", "Title", "Phone", "MobilePhone", "Fax", "Email", "LeadSource", "Description")
+_PERSON = (
+    "Salutation",
+    "FirstName",
+    "LastName",
+    "Title",
+    "Phone",
+    "MobilePhone",
+    "Fax",
+    "Email",
+    "LeadSource",
+    "Description",
+)
 _ADDRESS = ("Street", "City", "State", "PostalCode", "Country")
 
 
@@ -80,7 +91,7 @@ for _name, _kind, _attribute in (
     CONVERT.method(f"void set{_name}({_kind})")(_set)
     CONVERT.method(f"{_kind} {'is' if _kind == 'Boolean' else 'get'}{_name}()")(_get)
 for _name in ("Lead", "Account", "Contact", "Opportunity"):
-    RESULT.method(f"Id get{_name}Id()")(lambda r, attribute=_name.lower(): getattr(r, attribute))
+    RESULT.method(f"Id get{_name}Id()")(lambda r, attribute=_name: getattr(r, attribute.lower()))
 RESULT.method("Boolean isSuccess()")(lambda r: not r.errors)
 RESULT.method("List<Database.Error> getErrors()")(lambda r: ApexList(Platform("Database.Error"), map(Fault, r.errors)))
 
@@ -107,7 +118,8 @@ def _convert_many(rt: Any, requests: Any, all_or_none: bool = True, _access: Any
             if all_or_none:
                 rt.transaction.roll_back(begin)
                 error = refused.error
-                text = f"ConvertLead failed. First exception on row {index}; first error: {error.status_code}, {error.message}: [{', '.join(error.fields)}]"
+                first = f"{error.status_code}, {error.message}: [{', '.join(error.fields)}]"
+                text = f"ConvertLead failed. First exception on row {index}; first error: {first}"
                 raise exception_class("DmlException")(text) from None
             results.append(LeadConvertResult(request.lead, errors=[refused.error]))
     return ApexList(Platform("Database.LeadConvertResult"), results)
@@ -143,14 +155,26 @@ def _convert(rt: Any, request: LeadConvert) -> LeadConvertResult:
 
 
 def _lead(rt: Any, request: LeadConvert) -> Any:
-    names = ("Id", "OwnerId", "IsConverted", "Company", "Website", "Industry", "Rating", "AnnualRevenue", "NumberOfEmployees")
-    text = f"SELECT {', '.join((*names, *_PERSON, *_ADDRESS))} FROM Lead WHERE Id = :i"
+    names = (
+        "Id",
+        "OwnerId",
+        "IsConverted",
+        "Company",
+        "Website",
+        "Industry",
+        "Rating",
+        "AnnualRevenue",
+        "NumberOfEmployees",
+    )
+    text = f"SELECT {', '.join((*names, *_PERSON, *_ADDRESS))} FROM Lead WHERE Id = :i"  # noqa: S608 - names of this file
     row = next(iter(rt.database(user_mode=False, sharing=True).query(text, binds={"i": request.lead})), None)
     if row is None:
         raise _Refused(RowError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", ()))
     if row["IsConverted"]:
         raise _Refused(RowError("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead", ()))
-    statuses = rt.system.query("SELECT Id FROM LeadStatus WHERE ApiName = :s AND IsConverted = true", binds={"s": request.status})
+    statuses = rt.system.query(
+        "SELECT Id FROM LeadStatus WHERE ApiName = :s AND IsConverted = true", binds={"s": request.status}
+    )
     if next(iter(statuses), None) is None:
         message = f"invalid convertedStatus: {request.status} is not a valid converted lead status"
         raise _Refused(RowError("INVALID_STATUS", message, ("Status",)))
@@ -182,7 +206,9 @@ def _opportunity(rt: Any, request: LeadConvert, lead: Any, owner: str, account: 
     today = rt.now().astimezone(rt.zone).date()
     month = (today.month - 1) // 3 * 3 + 3
     close = datetime.date(today.year, month, calendar.monthrange(today.year, month)[1])
-    stage = next(iter(rt.system.query("SELECT ApiName FROM OpportunityStage WHERE IsClosed = false ORDER BY SortOrder LIMIT 1")))
+    stage = next(
+        iter(rt.system.query("SELECT ApiName FROM OpportunityStage WHERE IsClosed = false ORDER BY SortOrder LIMIT 1"))
+    )
     return {
         "Name": request.opportunity_name or f"{lead['Company']}-", "AccountId": account, "OwnerId": owner,
         "StageName": stage["ApiName"], "CloseDate": close, "LeadSource": lead["LeadSource"],

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from localorg.apex.types.platform import platform_type
-from localorg.apex.values.exceptions import null_pointer, raise_apex
+from localorg.apex.values.exceptions import apex_error, null_pointer
 from localorg.apex.values.numbers import CONTEXT, to_decimal, wrap32, wrap64
 from localorg.apex.values.objects import ApexEnum
 from localorg.apex.values.text import to_text
@@ -24,7 +24,9 @@ DOUBLE = platform_type("Double")
 DECIMAL = platform_type("Decimal")
 MATH = platform_type("Math")
 ROUNDING = platform_type(
-    "RoundingMode", parent="Enum", constants=("CEILING", "DOWN", "FLOOR", "HALF_DOWN", "HALF_EVEN", "HALF_UP", "UNNECESSARY", "UP")
+    "RoundingMode",
+    parent="Enum",
+    constants=("CEILING", "DOWN", "FLOOR", "HALF_DOWN", "HALF_EVEN", "HALF_UP", "UNNECESSARY", "UP"),
 )
 
 _MODES = {
@@ -46,7 +48,7 @@ def _scaled(value: Decimal, scale: int, mode: ApexEnum | None = None) -> Decimal
     if name == "UNNECESSARY":
         exact = CONTEXT.quantize(value, unit)
         if exact != value:
-            raise_apex("MathException", "Rounding necessary")
+            raise apex_error("MathException", "Rounding necessary")
         return exact
     return value.quantize(unit, rounding=_MODES[name], context=CONTEXT)
 
@@ -56,11 +58,11 @@ def _scaled(value: Decimal, scale: int, mode: ApexEnum | None = None) -> Decimal
 
 def _whole(text: Any, kind: str, bits: int) -> int:
     if text is None:
-        raise_apex("NullPointerException", "Argument cannot be null.")
+        raise apex_error("NullPointerException", "Argument cannot be null.")
     cleaned = text.strip() if isinstance(text, str) else text
     digits = cleaned[1:] if cleaned[:1] in ("-", "+") else cleaned
     if not (digits.isascii() and digits.isdigit()) or not -(1 << bits - 1) <= int(cleaned) < 1 << bits - 1:
-        raise_apex("TypeException", f"Invalid {kind}: {text}")
+        raise apex_error("TypeException", f"Invalid {kind}: {text}")
     return int(cleaned)
 
 
@@ -71,24 +73,24 @@ LONG.static("Long valueOf(String)")(lambda text: _whole(text, "long", 64))
 @INTEGER.static("Integer valueOf(Object)")
 def _integer_of(value: Any) -> int:
     if value is None:
-        raise_apex("NullPointerException", "Argument cannot be null.")
+        raise apex_error("NullPointerException", "Argument cannot be null.")
     if isinstance(value, str):
         return _whole(value, "integer", 32)
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         return wrap32(int(value))
-    raise_apex("TypeException", f"Invalid integer: {to_text(value)}")
+    raise apex_error("TypeException", f"Invalid integer: {to_text(value)}")
 
 
 def _decimal_of(value: Any) -> Decimal:
     if value is None:
-        raise_apex("NullPointerException", "Argument cannot be null.")
+        raise apex_error("NullPointerException", "Argument cannot be null.")
     if isinstance(value, str):
         try:
             parsed = Decimal(value.strip())
         except decimal.InvalidOperation:
-            raise_apex("TypeException", f"Invalid decimal: {value}")
+            raise apex_error("TypeException", f"Invalid decimal: {value}") from None
         if not parsed.is_finite() or "_" in value:
-            raise_apex("TypeException", f"Invalid decimal: {value}")
+            raise apex_error("TypeException", f"Invalid decimal: {value}")
         return parsed
     found = to_decimal(value)
     return Decimal(0) if found is None else found
@@ -100,11 +102,11 @@ for _type in ("String", "Double", "Long", "Integer", "Decimal", "Object"):
 
 def _double_of(value: Any) -> float:
     if value is None:
-        raise_apex("NullPointerException", "Argument cannot be null.")
+        raise apex_error("NullPointerException", "Argument cannot be null.")
     try:
         return float(value)
     except ValueError:
-        raise_apex("TypeException", f"Invalid double: {value}")
+        raise apex_error("TypeException", f"Invalid double: {value}") from None
 
 
 DOUBLE.static("Double valueOf(String)")(_double_of)
@@ -156,7 +158,7 @@ def _decimal_pow(value: Decimal, exponent: int) -> Decimal:
     if exponent is None:
         null_pointer()
     if not 0 <= exponent <= 32767:
-        raise_apex("MathException", "Invalid exponent")
+        raise apex_error("MathException", "Invalid exponent")
     result = Decimal(1)
     for _ in range(exponent):
         result = CONTEXT.multiply(result, value)
@@ -173,7 +175,7 @@ def _divide_by(value: Decimal, divisor: Decimal, scale: int, mode: ApexEnum) -> 
     if divisor is None or scale is None or mode is None:
         null_pointer()
     if divisor == 0:
-        raise_apex("MathException", "Divide by 0")
+        raise apex_error("MathException", "Divide by 0")
     wide = decimal.Context(prec=CONTEXT.prec, rounding=decimal.ROUND_DOWN)
     quotient = wide.divide(value, divisor)
     return _scaled(quotient, scale, mode)
@@ -213,7 +215,7 @@ for _type in ("Integer", "Long", "Double", "Decimal"):
 def _mod(value: Any, divisor: Any) -> Any:
     _checked(value, divisor)
     if divisor == 0:
-        raise_apex("MathException", "Divide by 0")
+        raise apex_error("MathException", "Divide by 0")
     rest = abs(value) % abs(divisor)
     return rest if value >= 0 else -rest
 
@@ -264,7 +266,9 @@ MATH.static("Double sqrt(Decimal)")(_real(math.sqrt))
 MATH.static("Long roundToLong(Double)")(_unary(lambda v: wrap64(math.floor(v + 0.5))))
 MATH.static("Long roundToLong(Decimal)")(_unary(lambda v: wrap64(int(_scaled(v, 0)))))
 MATH.static("Integer round(Double)")(_unary(lambda v: wrap32(math.floor(v + 0.5))))
-MATH.static("Integer round(Decimal)")(_unary(lambda v: wrap32(int(_scaled(v, 0, ApexEnum("RoundingMode", "HALF_EVEN", 4))))))
+MATH.static("Integer round(Decimal)")(
+    _unary(lambda v: wrap32(int(_scaled(v, 0, ApexEnum("RoundingMode", "HALF_EVEN", 4)))))
+)
 
 
 @MATH.static("Double pow(Double, Double)")

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from localorg.apex.types.platform import platform_type
-from localorg.apex.values.exceptions import null_pointer, raise_apex
+from localorg.apex.values.exceptions import apex_error, null_pointer
 
 __all__ = ["java_pattern", "java_replacement", "split"]
 
@@ -33,7 +33,7 @@ def _class(name: str) -> str:
     category = {"IsAlphabetic": "L", "IsDigit": "Nd", "IsPunctuation": "P"}.get(name, name.removeprefix("Is"))
     members = [code for code in range(0x10000) if unicodedata.category(chr(code)).startswith(category)]
     if not members:
-        raise_apex("StringException", f"Invalid regex: Unknown character property name {{{name}}}")
+        raise apex_error("StringException", f"Invalid regex: Unknown character property name {{{name}}}")
     spans: list[list[int]] = []
     for code in members:
         if spans and spans[-1][1] == code - 1:
@@ -54,7 +54,9 @@ def java_pattern(pattern: str) -> re.Pattern[str]:
     try:
         return re.compile(text, re.ASCII if "(?U)" not in text else 0)
     except re.error as error:
-        raise_apex("StringException", f"Invalid regex: {error.msg} near index {error.pos or 0}\n{pattern}")
+        raise apex_error(
+            "StringException", f"Invalid regex: {error.msg} near index {error.pos or 0}\n{pattern}"
+        ) from None
 
 
 def _with_properties(text: str) -> str:
@@ -85,7 +87,7 @@ def java_replacement(text: str) -> Callable[[re.Match[str]], str]:
                 try:
                     out.append(found[int(number) if number else name] or "")
                 except IndexError:
-                    raise_apex("StringException", f"No group {number or name}")
+                    raise apex_error("StringException", f"No group {number or name}") from None
             else:
                 out.append(escaped or plain)
         return "".join(out)
@@ -143,7 +145,7 @@ class JavaMatcher:
     def now(self) -> re.Match[str]:
         """The present match."""
         if self.found is None:
-            raise_apex("StringException", "No match found")
+            raise apex_error("StringException", "No match found")
         return self.found
 
     def keep(self, found: re.Match[str] | None) -> bool:
@@ -171,8 +173,8 @@ PATTERN.method("String pattern()")(lambda p: p.written)
 
 @PATTERN.method("List<String> split(String)")
 def _pattern_split(pattern: JavaPattern, text: str) -> object:
-    from localorg.apex.types.model import STRING  # noqa: PLC0415 - one use
-    from localorg.apex.values.collections import ApexList  # noqa: PLC0415 - one use
+    from localorg.apex.types.model import STRING
+    from localorg.apex.values.collections import ApexList
 
     return ApexList(STRING, split(pattern.compiled, text, 0))
 
@@ -209,7 +211,7 @@ def _group(matcher: JavaMatcher, number: int) -> str | None:
     try:
         return matcher.now()[number]
     except IndexError:
-        raise_apex("StringException", f"Group index out of bounds: {number}")
+        raise apex_error("StringException", f"Group index out of bounds: {number}") from None
 
 
 @MATCHER.method("Matcher reset()")

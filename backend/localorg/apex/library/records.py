@@ -16,7 +16,7 @@ from localorg.apex.types.fields import field_type
 from localorg.apex.types.model import BOOLEAN, DATE, DATETIME, DECIMAL, ID, INTEGER, STRING, Record, Type
 from localorg.apex.types.platform import platform_type
 from localorg.apex.values.collections import ApexMap
-from localorg.apex.values.exceptions import raise_apex
+from localorg.apex.values.exceptions import apex_error
 from localorg.apex.values.numbers import box_id
 from localorg.apex.values.records import SObject, get_field, set_field
 from localorg.schema import Field, ObjectKind, SObjectType
@@ -34,13 +34,13 @@ def _object(rt: Any, record: SObject) -> SObjectType:
 
 def _field(rt: Any, record: SObject, name: Any) -> Field:
     if name is None:
-        raise_apex("NullPointerException", "Argument cannot be null.")
+        raise apex_error("NullPointerException", "Argument cannot be null.")
     if isinstance(name, FieldToken):
         return name.field
     object_ = _object(rt, record)
     found = rt.schema.field_of(object_, name, within=rt.namespace)
     if found is None:
-        raise_apex("SObjectException", f"Invalid field {name} for {record.type}")
+        raise apex_error("SObjectException", f"Invalid field {name} for {record.type}")
     return found  # type: ignore[no-any-return]  # the schema's
 
 
@@ -49,7 +49,7 @@ def _get(rt: Any, record: SObject, name: Any) -> Any:
         for key, value in record.values.items():
             if key.lower() == name.lower():
                 return value
-        raise_apex("SObjectException", f"Invalid field {name} for AggregateResult")
+        raise apex_error("SObjectException", f"Invalid field {name} for AggregateResult")
     field = _field(rt, record, name)
     value = get_field(record, field.api_name)
     if value is None and field_type(field.type) == BOOLEAN:
@@ -84,7 +84,7 @@ def _fitting(field: Field, value: Any) -> Any:
     if wanted == DATETIME and isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
         return datetime.datetime(value.year, value.month, value.day, tzinfo=datetime.UTC)
     if not _is(value, wanted):
-        raise_apex("SObjectException", f"Illegal assignment from {type_name(value)} to {wanted}")
+        raise apex_error("SObjectException", f"Illegal assignment from {type_name(value)} to {wanted}")
     return str(value) if wanted == STRING else value
 
 
@@ -109,7 +109,7 @@ def _relation(rt: Any, record: SObject, name: Any) -> str:
         return str(lookup.relationship_name)
     child = rt.schema.child(object_, name, within=rt.namespace)
     if child is None:
-        raise_apex("SObjectException", f"Invalid relationship {name} for {record.type}")
+        raise apex_error("SObjectException", f"Invalid relationship {name} for {record.type}")
     return str(child.name)
 
 
@@ -135,7 +135,7 @@ RECORD.method("Schema.SObjectType getSObjectType()", runtime=True)(lambda rt, r:
 
 @RECORD.method("Map<String,Object> getPopulatedFieldsAsMap()")
 def _populated(record: SObject) -> ApexMap:
-    from localorg.apex.types.model import OBJECT  # noqa: PLC0415 - one use
+    from localorg.apex.types.model import OBJECT
 
     return ApexMap(STRING, OBJECT, record.values.items())
 
@@ -148,7 +148,9 @@ for _shape in ("", "Boolean", "Boolean, Boolean", "Boolean, Boolean, Boolean", "
     RECORD.method(f"T clone({_shape})")(_clone)
 RECORD.method("void clear()")(lambda r: r.values.clear())
 RECORD.method("Boolean isSet(String)", runtime=True)(lambda rt, r, n: _field(rt, r, n).api_name in r.values)
-RECORD.method("Boolean isSet(Schema.SObjectField)", runtime=True)(lambda rt, r, n: _field(rt, r, n).api_name in r.values)
+RECORD.method("Boolean isSet(Schema.SObjectField)", runtime=True)(
+    lambda rt, r, n: _field(rt, r, n).api_name in r.values
+)
 RECORD.method("void addError(String)")(lambda r, message: r.errors.append((None, message)))
 RECORD.method("Boolean hasErrors()")(lambda r: bool(r.errors))
 
@@ -159,7 +161,7 @@ def _rows(rt: Any, object_name: str, where: str = "", binds: dict[str, Any] | No
     """All fields of the rows; custom metadata and settings are read without rights and without using up limits."""
     object_ = rt.schema.object(object_name)
     names = ", ".join(f.api_name for f in object_.fields if not f.type.is_compound)
-    text = f"SELECT {names} FROM {object_.api_name}{where}"
+    text = f"SELECT {names} FROM {object_.api_name}{where}"  # noqa: S608 - names of the schema
     return list(records_of(rt.system.query(parse(text), binds=binds or {})))
 
 
@@ -179,10 +181,7 @@ def _is_metadata(rt: Any, name: str) -> bool:
 
 @SETTINGS.static("Map<String,T> getAll()", runtime=True)
 def _get_all(rt: Any, name: str) -> ApexMap:
-    if _is_metadata(rt, name):
-        rows = _metadata(rt, name)
-    else:
-        rows = {row.values["Name"]: row for row in _rows(rt, name)}
+    rows = _metadata(rt, name) if _is_metadata(rt, name) else {row.values["Name"]: row for row in _rows(rt, name)}
     return ApexMap(STRING, Record(name), rows.items())
 
 
@@ -249,7 +248,5 @@ def label(rt: Any, name: str) -> str:
     plain = name.rsplit(".", 1)[-1]
     text = rt.labels().get(plain.lower())
     if text is None:
-        raise_apex("UnexpectedException", f"External string does not exist: {plain}")
+        raise apex_error("UnexpectedException", f"External string does not exist: {plain}")
     return text  # type: ignore[no-any-return]  # a text
-
-

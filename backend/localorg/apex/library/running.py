@@ -10,7 +10,7 @@ from typing import Any
 from localorg.apex.types.model import INTEGER, STRING, set_of
 from localorg.apex.types.platform import platform_type
 from localorg.apex.values.collections import ApexList, ApexMap, ApexSet
-from localorg.apex.values.exceptions import null_pointer, raise_apex
+from localorg.apex.values.exceptions import apex_error, null_pointer
 from localorg.apex.values.objects import ApexEnum
 from localorg.apex.values.records import SObject
 
@@ -23,7 +23,18 @@ ACCESS_TYPE = platform_type("AccessType", parent="Enum", constants=("CREATABLE",
 QUIDDITY = platform_type(
     "Quiddity",
     parent="Enum",
-    constants=("ANONYMOUS", "AURA", "BATCH_APEX", "INVOCABLE_ACTION", "QUEUEABLE", "REST", "RUNTEST_ASYNC", "RUNTEST_SYNC", "SCHEDULED", "UNDEFINED"),
+    constants=(
+        "ANONYMOUS",
+        "AURA",
+        "BATCH_APEX",
+        "INVOCABLE_ACTION",
+        "QUEUEABLE",
+        "REST",
+        "RUNTEST_ASYNC",
+        "RUNTEST_SYNC",
+        "SCHEDULED",
+        "UNDEFINED",
+    ),
 )
 REQUEST = platform_type("Request")
 URL = platform_type("URL")
@@ -32,7 +43,7 @@ URL = platform_type("URL")
 
 
 def _user(rt: Any, field: str) -> Any:
-    text = f"SELECT {field} FROM User WHERE Id = :u"
+    text = f"SELECT {field} FROM User WHERE Id = :u"  # noqa: S608 - fields of this file
     row: Any = next(iter(rt.system.query(text, binds={"u": rt.user_id})), None)
     for part in field.split("."):
         row = None if row is None else row[part]
@@ -58,16 +69,14 @@ USER.static("String getOrganizationName()", runtime=True)(
     lambda rt: next(iter(rt.system.query("SELECT Name FROM Organization")))["Name"]
 )
 USER.static("String getDefaultCurrency()")(lambda: "USD")
-USER.static("Boolean isMultiCurrencyOrganization()", runtime=True)(
-    lambda rt: rt.schema.get("CurrencyType") is not None
-)
+USER.static("Boolean isMultiCurrencyOrganization()", runtime=True)(lambda rt: rt.schema.get("CurrencyType") is not None)
 USER.static("String getUiThemeDisplayed()")(lambda: "Theme4d")
 USER.static("String getSessionId()")(lambda: None)
 USER.static("TimeZone getTimeZone()", runtime=True)(lambda rt: _zone(rt))
 
 
 def _zone(rt: Any) -> Any:
-    from localorg.apex.library.temporal import Zone  # noqa: PLC0415 - one use
+    from localorg.apex.library.temporal import Zone
 
     return Zone(rt.zone)
 
@@ -150,7 +159,7 @@ def _stripped(rt: Any, access: str, record: SObject, removed: dict[str, set[str]
         "UPSERTABLE": rights.create and rights.edit,
     }[access]
     if enforce and not allowed:
-        raise_apex("NoAccessException", f"No access to entity: {record.type}")
+        raise apex_error("NoAccessException", f"No access to entity: {record.type}")
     values: dict[str, Any] = {}
     for name, value in record.values.items():
         if isinstance(value, SObject):
@@ -162,7 +171,12 @@ def _stripped(rt: Any, access: str, record: SObject, removed: dict[str, set[str]
             field = object_.get(name)
             held = None if field is None else rt.rights.of(object_, field)
             fits = held is None or (held.read if access == "READABLE" else held.edit)
-            if fits and (field is None or access == "READABLE" or field.api_name == "Id" or (field.createable or field.updateable)):
+            if fits and (
+                field is None
+                or access == "READABLE"
+                or field.api_name == "Id"
+                or (field.createable or field.updateable)
+            ):
                 values[name] = value
             else:
                 removed.setdefault(record.type, set()).add(name)
@@ -213,4 +227,3 @@ class Url:
 URL.static("URL getOrgDomainUrl()", runtime=True)(lambda rt: Url(f"https://{rt.transaction.org.alias}.localhost"))
 URL.method("String toExternalForm()")(lambda url: url.text)
 URL.method("String getHost()")(lambda url: url.text.removeprefix("https://"))
-

@@ -10,7 +10,7 @@ from typing import Any
 from localorg.apex.types.model import STRING, Platform
 from localorg.apex.types.platform import platform_type
 from localorg.apex.values.collections import ApexList, ApexMap, NameMap
-from localorg.apex.values.exceptions import raise_apex
+from localorg.apex.values.exceptions import apex_error
 from localorg.apex.values.objects import ApexEnum
 from localorg.apex.values.records import SObject
 from localorg.schema import ChildRelationship, Field, FieldType, ObjectKind, PicklistValue, RecordType, SObjectType
@@ -154,7 +154,7 @@ def _describe_objects(rt: Any, names: Any) -> ApexList:
     for name in names:
         object_ = rt.schema.get(name, within=rt.namespace)
         if object_ is None:
-            raise_apex("InvalidParameterValueException", f"Invalid sobject provided. {name}")
+            raise apex_error("InvalidParameterValueException", f"Invalid sobject provided. {name}")
         found.append(ObjectToken(rt, object_).describe())
     return ApexList(Platform("Schema.DescribeSObjectResult"), found)
 
@@ -341,4 +341,3 @@ ENTRY.method("String getLabel()")(lambda e: e.value.shown)
 ENTRY.method("String getValue()")(lambda e: e.value.value)
 ENTRY.method("Boolean isActive()")(lambda e: e.value.active)
 ENTRY.method("Boolean isDefaultValue()")(lambda e: e.value.default)
-

@@ -19,7 +19,7 @@ from localorg.apex.types.model import INTEGER
 from localorg.apex.types.model import STRING as STRING_TYPE
 from localorg.apex.types.platform import platform_type
 from localorg.apex.values.collections import ApexList
-from localorg.apex.values.exceptions import null_pointer, raise_apex
+from localorg.apex.values.exceptions import apex_error, null_pointer
 from localorg.apex.values.text import datetime_text, to_text
 
 STRING = platform_type("String")
@@ -30,7 +30,7 @@ BOOLEAN = platform_type("Boolean")
 def _need(*values: Any) -> None:
     for value in values:
         if value is None:
-            raise_apex("NullPointerException", "Argument cannot be null.")
+            raise apex_error("NullPointerException", "Argument cannot be null.")
 
 
 # ---- measures and parts ---------------------------------------------------------------------------------------------
@@ -48,7 +48,10 @@ def _substring(text: str, start: int, end: int) -> str:
     _need(start, end)
     if start < 0 or end > len(text) or start > end:
         bound = start if start < 0 else end
-        raise_apex("StringException", f"Ending position out of bounds: {bound}" if start >= 0 else f"Starting position out of bounds: {start}")
+        raise apex_error(
+            "StringException",
+            f"Ending position out of bounds: {bound}" if start >= 0 else f"Starting position out of bounds: {start}",
+        )
     return text[start:end]
 
 
@@ -75,7 +78,7 @@ def _mid(text: str, start: int, count: int) -> str:
 def _char_at(text: str, index: int) -> int:
     _need(index)
     if not 0 <= index < len(text):
-        raise_apex("StringException", f"String index out of range: {index}")
+        raise apex_error("StringException", f"String index out of range: {index}")
     return ord(text[index])
 
 
@@ -120,13 +123,19 @@ STRING.method("Boolean endsWithIgnoreCase(String)")(_searched(lambda t, p: t.low
 STRING.method("Integer indexOf(String)")(_searched(str.find))
 STRING.method("Integer indexOf(String, Integer)")(_searched(lambda t, p, i: t.find(p, max(i, 0))))
 STRING.method("Integer indexOfIgnoreCase(String)")(_searched(lambda t, p: t.lower().find(p.lower())))
-STRING.method("Integer indexOfIgnoreCase(String, Integer)")(_searched(lambda t, p, i: t.lower().find(p.lower(), max(i, 0))))
+STRING.method("Integer indexOfIgnoreCase(String, Integer)")(
+    _searched(lambda t, p, i: t.lower().find(p.lower(), max(i, 0)))
+)
 STRING.method("Integer lastIndexOf(String)")(_searched(str.rfind))
-STRING.method("Integer lastIndexOf(String, Integer)")(_searched(lambda t, p, i: t.rfind(p, 0, i + len(p)) if i >= 0 else -1))
+STRING.method("Integer lastIndexOf(String, Integer)")(
+    _searched(lambda t, p, i: t.rfind(p, 0, i + len(p)) if i >= 0 else -1)
+)
 STRING.method("Integer lastIndexOfIgnoreCase(String)")(_searched(lambda t, p: t.lower().rfind(p.lower())))
 STRING.method("Integer indexOfChar(Integer)")(lambda t, c: t.find(chr(c)))
 STRING.method("Integer indexOfAny(String)")(_searched(lambda t, p: next((i for i, c in enumerate(t) if c in p), -1)))
-STRING.method("Integer indexOfAnyBut(String)")(_searched(lambda t, p: next((i for i, c in enumerate(t) if c not in p), -1)))
+STRING.method("Integer indexOfAnyBut(String)")(
+    _searched(lambda t, p: next((i for i, c in enumerate(t) if c not in p), -1))
+)
 STRING.method("Integer indexOfDifference(String)")(lambda t, o: _difference_at(t, o))
 STRING.method("String difference(String)")(lambda t, o: "" if _difference_at(t, o) < 0 else o[_difference_at(t, o) :])
 STRING.method("Boolean containsAny(String)")(lambda t, p: p is not None and any(c in t for c in p))
@@ -217,20 +226,28 @@ STRING.method("String rightPad(Integer, String)")(lambda t, n, s: t + _padding(s
 STRING.method("String remove(String)")(lambda t, p: t.replace(p, "") if p else t)
 STRING.method("String removeStart(String)")(lambda t, p: t.removeprefix(p or ""))
 STRING.method("String removeEnd(String)")(lambda t, p: t.removesuffix(p or ""))
-STRING.method("String removeStartIgnoreCase(String)")(lambda t, p: t[len(p) :] if p and t.lower().startswith(p.lower()) else t)
-STRING.method("String removeEndIgnoreCase(String)")(lambda t, p: t[: -len(p)] if p and t.lower().endswith(p.lower()) else t)
+STRING.method("String removeStartIgnoreCase(String)")(
+    lambda t, p: t[len(p) :] if p and t.lower().startswith(p.lower()) else t
+)
+STRING.method("String removeEndIgnoreCase(String)")(
+    lambda t, p: t[: -len(p)] if p and t.lower().endswith(p.lower()) else t
+)
 STRING.method("String stripHtmlTags()")(lambda t: re.sub(r"<[^>]*>", "", t))
 STRING.method("String escapeJava()")(lambda t: _escape_java(t))
 STRING.method("String escapeEcmaScript()")(lambda t: _escape_java(t).replace("'", "\\'").replace("/", "\\/"))
 STRING.method("String escapeCsv()")(lambda t: '"' + t.replace('"', '""') + '"' if re.search(r'[",\r\n]', t) else t)
-STRING.method("String unescapeCsv()")(lambda t: t[1:-1].replace('""', '"') if t[:1] == t[-1:] == '"' and len(t) > 1 else t)
+STRING.method("String unescapeCsv()")(
+    lambda t: t[1:-1].replace('""', '"') if t[:1] == t[-1:] == '"' and len(t) > 1 else t
+)
 STRING.method("String escapeHtml4()")(lambda t: html.escape(t, quote=False).replace('"', "&quot;"))
 STRING.method("String escapeHtml3()")(lambda t: html.escape(t, quote=False).replace('"', "&quot;"))
 STRING.method("String unescapeHtml4()")(html.unescape)
 STRING.method("String escapeXml()")(lambda t: html.escape(t, quote=False).replace('"', "&quot;").replace("'", "&apos;"))
 STRING.method("String unescapeXml()")(html.unescape)
 STRING.method("String escapeUnicode()")(lambda t: "".join(c if ord(c) < 128 else f"\\u{ord(c):04X}" for c in t))
-STRING.static("String escapeSingleQuotes(String)")(lambda t: t.replace("\\", "\\\\").replace("'", "\\'") if t is not None else null_pointer())
+STRING.static("String escapeSingleQuotes(String)")(
+    lambda t: t.replace("\\", "\\\\").replace("'", "\\'") if t is not None else null_pointer()
+)
 
 
 def _padding(filler: str | None, width: int) -> str:
@@ -254,7 +271,7 @@ def _escape_java(text: str) -> str:
 @STRING.method("String abbreviate(Integer)")
 def _abbreviate(text: str, width: int) -> str:
     if width < 4:
-        raise_apex("IllegalArgumentException", "Minimum abbreviation width is 4")
+        raise apex_error("IllegalArgumentException", "Minimum abbreviation width is 4")
     return text if len(text) <= width else text[: width - 3] + "..."
 
 
@@ -388,7 +405,7 @@ STRING_OF_ID = ID.method("String to15()")(lambda value: value[:15])
 def _object_of_id(rt: Any, value: str) -> Any:
     found = rt.schema.of_id(value)
     if found is None:
-        raise_apex("SObjectException", f"Invalid id: {value}")
+        raise apex_error("SObjectException", f"Invalid id: {value}")
     return rt.object_token(found.api_name)
 
 
@@ -406,6 +423,4 @@ def _boolean_of(value: Any) -> bool:
         return value
     if isinstance(value, str):
         return value.lower() == "true"
-    raise_apex("TypeException", "Invalid conversion to Boolean")
-
-
+    raise apex_error("TypeException", "Invalid conversion to Boolean")

@@ -16,7 +16,9 @@ from localorg.apex.values.exceptions import AssertException, apex_frames
 from localorg.apex.values.text import concat
 
 LOGGING_LEVEL = platform_type(
-    "LoggingLevel", parent="Enum", constants=("NONE", "INTERNAL", "FINEST", "FINER", "FINE", "DEBUG", "INFO", "WARN", "ERROR")
+    "LoggingLevel",
+    parent="Enum",
+    constants=("NONE", "INTERNAL", "FINEST", "FINER", "FINE", "DEBUG", "INFO", "WARN", "ERROR"),
 )
 SYSTEM = platform_type("System")
 ASSERT = platform_type("Assert")

@@ -13,7 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from localorg.apex.types.platform import platform_type
-from localorg.apex.values.exceptions import null_pointer, raise_apex
+from localorg.apex.values.exceptions import apex_error, null_pointer
 
 __all__ = ["format_moment", "parse_moment"]
 
@@ -27,7 +27,7 @@ _UTC = datetime.UTC
 
 def _need(*values: Any) -> None:
     if any(value is None for value in values):
-        raise_apex("NullPointerException", "Argument cannot be null.")
+        raise apex_error("NullPointerException", "Argument cannot be null.")
 
 
 def _months(value: Any, months: int) -> Any:
@@ -61,7 +61,7 @@ def _date_of(text: str) -> datetime.date:
     _need(text)
     found = re.match(r"\s*(\d{4})-(\d{1,2})-(\d{1,2})(?:[ T].*)?$", text)
     if found is None:
-        raise_apex("TypeException", f"Invalid date: {text}")
+        raise apex_error("TypeException", f"Invalid date: {text}")
     return _new_date(*map(int, found.groups()))
 
 
@@ -74,7 +74,7 @@ def _date_of_object(value: Any) -> datetime.date:
         return value.date()
     if isinstance(value, datetime.date):
         return value
-    raise_apex("TypeException", "Invalid date")
+    raise apex_error("TypeException", "Invalid date")
 
 
 @DATE.static("Date parse(String)")
@@ -82,7 +82,7 @@ def _date_parse(text: str) -> datetime.date:
     _need(text)
     found = re.fullmatch(r"\s*(\d{1,2})/(\d{1,2})/(\d{4})\s*", text)
     if found is None:
-        raise_apex("TypeException", f"Invalid date: {text}")
+        raise apex_error("TypeException", f"Invalid date: {text}")
     month, day, year = map(int, found.groups())
     return _new_date(year, month, day)
 
@@ -117,7 +117,7 @@ DATE.method("String format()")(lambda d: f"{d.month}/{d.day}/{d.year}")
 
 
 def _local(rt: Any, *parts: int) -> datetime.datetime:
-    return _assembled(rt.zone, *parts)
+    return _assembled(rt.zone, *parts)  # type: ignore[no-any-return]  # a datetime
 
 
 def _assembled(zone: Any, year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0) -> Any:
@@ -159,7 +159,7 @@ def parse_moment(text: str, zone: Any) -> datetime.datetime:
     _need(text)
     found = re.match(r"\s*(\d{4})-(\d{1,2})-(\d{1,2})[ T](\d{1,2}):(\d{1,2}):(\d{1,2})\s*$", text)
     if found is None:
-        raise_apex("TypeException", f"Invalid date/time: {text}")
+        raise apex_error("TypeException", f"Invalid date/time: {text}")
     return _assembled(zone, *map(int, found.groups()))  # type: ignore[no-any-return]  # a datetime
 
 
@@ -174,7 +174,7 @@ def _moment_of(rt: Any, value: Any) -> datetime.datetime:
         return parse_moment(value, rt.zone)
     if isinstance(value, datetime.datetime):
         return value
-    raise_apex("TypeException", "Invalid date/time")
+    raise apex_error("TypeException", "Invalid date/time")
 
 
 @DATETIME.static("Datetime parse(String)", runtime=True)
@@ -182,7 +182,7 @@ def _moment_parse(rt: Any, text: str) -> datetime.datetime:
     _need(text)
     found = re.fullmatch(r"\s*(\d{1,2})/(\d{1,2})/(\d{4}),? (\d{1,2}):(\d{2}) ?([AaPp][Mm])\s*", text)
     if found is None:
-        raise_apex("TypeException", f"Invalid date/time: {text}")
+        raise apex_error("TypeException", f"Invalid date/time: {text}")
     month, day, year, hour, minute = map(int, found.groups()[:5])
     hour = hour % 12 + (12 if found[6].lower() == "pm" else 0)
     return _assembled(rt.zone, year, month, day, hour, minute, 0)  # type: ignore[no-any-return]  # a datetime
@@ -208,7 +208,9 @@ def _add_months(rt: Any, moment: datetime.datetime, months: int) -> datetime.dat
 
 DATETIME.method("Datetime addMonths(Integer)", runtime=True)(_add_months)
 DATETIME.method("Datetime addYears(Integer)", runtime=True)(lambda rt, m, n: _add_months(rt, m, n * 12))
-DATETIME.method("Long getTime()")(lambda m: (m - datetime.datetime(1970, 1, 1, tzinfo=_UTC)) // datetime.timedelta(milliseconds=1))
+DATETIME.method("Long getTime()")(
+    lambda m: (m - datetime.datetime(1970, 1, 1, tzinfo=_UTC)) // datetime.timedelta(milliseconds=1)
+)
 DATETIME.method("Date date()", runtime=True)(lambda rt, m: m.astimezone(rt.zone).date())
 DATETIME.method("Date dateGmt()")(lambda m: m.date())
 DATETIME.method("Time time()", runtime=True)(lambda rt, m: m.astimezone(rt.zone).time())
@@ -300,7 +302,7 @@ def _offset(moment: datetime.datetime, letter: str, count: int) -> str:
     if letter == "z":
         name = moment.tzname() or "GMT"
         return "GMT" if name == "UTC" else name
-    raise_apex("IllegalArgumentException", f"Illegal pattern character '{letter}'")
+    raise apex_error("IllegalArgumentException", f"Illegal pattern character '{letter}'")
 
 
 # ---- Time and TimeZone ----------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from localorg.apex.types.platform import platform_type
-from localorg.apex.values.exceptions import null_pointer, raise_apex
+from localorg.apex.values.exceptions import apex_error, null_pointer
 
 TEST = platform_type("Test")
 
@@ -18,7 +18,7 @@ TEST.static("Boolean isRunningTest()", runtime=True)(lambda rt: rt.test is not N
 
 def _state(rt: Any) -> Any:
     if rt.test is None:
-        raise_apex("UnexpectedException", "This method may only be called from a test")
+        raise apex_error("UnexpectedException", "This method may only be called from a test")
     return rt.test
 
 
@@ -44,7 +44,7 @@ def _pricebook(rt: Any) -> str:
     _state(rt)
     row = next(iter(rt.system.query("SELECT Id FROM Pricebook2 WHERE IsStandard = true")), None)
     if row is None:
-        raise_apex("UnexpectedException", "No standard price book")
+        raise apex_error("UnexpectedException", "No standard price book")
     return str(row["Id"])
 
 

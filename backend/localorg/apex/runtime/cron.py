@@ -52,7 +52,9 @@ class Cron:
             nth = (_number(day.rstrip("L"), _DAYS), int(number) if number else -1)
             parts[5] = "*"
         sets = [
-            None if part == "?" or (index == 3 and last) else _values(part, *_BOUNDS[index], names=_NAMES.get(index, {}))
+            None
+            if part == "?" or (index == 3 and last)
+            else _values(part, *_BOUNDS[index], names=_NAMES.get(index, {}))
             for index, part in enumerate(parts)
         ]
         seconds, minutes, hours, days, months, weekdays, years = sets

@@ -17,7 +17,7 @@ from localorg.apex.runtime.rows import records_of, with_ids, writable_row
 from localorg.apex.runtime.values import to_bind
 from localorg.apex.types.model import Record
 from localorg.apex.values.collections import ApexList
-from localorg.apex.values.exceptions import exception_class, null_pointer, raise_apex
+from localorg.apex.values.exceptions import apex_error, exception_class, null_pointer
 from localorg.apex.values.records import SObject
 from localorg.errors import OrgError
 from localorg.records import RowError, SaveResult
@@ -26,7 +26,17 @@ from localorg.soql import Query, ResultSet
 if TYPE_CHECKING:
     from localorg.apex.runtime.transaction import Runtime
 
-__all__ = ["Locator", "RowFault", "dml", "query", "query_chunks", "query_count", "query_locator", "query_rows", "run_as"]
+__all__ = [
+    "Locator",
+    "RowFault",
+    "dml",
+    "query",
+    "query_chunks",
+    "query_count",
+    "query_locator",
+    "query_rows",
+    "run_as",
+]
 
 _CHUNK = 200
 _ROLLED_BACK = "ALL_OR_NONE_OPERATION_ROLLED_BACK"
@@ -42,7 +52,7 @@ def run_query(rt: Runtime, text: Query, binds: Mapping[str, Any], *, user_mode: 
     try:
         return rt.database(user_mode=user_mode, sharing=sharing).query(with_ids(text), binds=binds)
     except OrgError as refused:
-        raise_apex("QueryException", refused.message)
+        raise apex_error("QueryException", refused.message) from None
     finally:
         rt.limits.excuse(time.thread_time() - started)
 
@@ -59,9 +69,11 @@ def fetch(rt: Runtime, result: ResultSet) -> list[SObject]:
     try:
         rows = list(records_of(result))
     except OrgError as refused:
-        raise_apex("QueryException", refused.message)
+        raise apex_error("QueryException", refused.message) from None
     rt.limits.excuse(time.thread_time() - started)
-    rt.limits.count("query_rows", len(rows) + sum(len(v) for row in rows for v in row.values.values() if isinstance(v, ApexList)))
+    rt.limits.count(
+        "query_rows", len(rows) + sum(len(v) for row in rows for v in row.values.values() if isinstance(v, ApexList))
+    )
     return rows
 
 
@@ -112,7 +124,7 @@ class Locator:
         try:
             yield from records_of(database.query(with_ids(self.query), binds=self.binds))
         except OrgError as refused:
-            raise_apex("QueryException", refused.message)
+            raise apex_error("QueryException", refused.message) from None
 
 
 def query_locator(rt: Runtime, inline: InlineQuery, values: list[Any]) -> Locator:
@@ -142,7 +154,9 @@ def dml(rt: Runtime, operation: str, target: Any, mode: str, sharing: str, key: 
     if target is None:
         null_pointer()
     records = target if isinstance(target, list) else [target]
-    outcome = write(rt, operation, records, user_mode=mode == "user", sharing=rt.sharing(sharing), key=key, all_or_none=True)
+    outcome = write(
+        rt, operation, records, user_mode=mode == "user", sharing=rt.sharing(sharing), key=key, all_or_none=True
+    )
     refuse_failed(operation, records, outcome)
 
 
@@ -256,7 +270,7 @@ def run_as(rt: Runtime, user: SObject | None) -> Iterator[None]:
     if user is None:
         null_pointer()
     if rt.test is None:
-        raise_apex("UnexpectedException", "runAs may only be called from test methods")
+        raise apex_error("UnexpectedException", "runAs may only be called from test methods")
     identity = user.values.get("Id")
     if identity is None:  # a user made on the spot is stored first, as the platform does
         refuse_failed("insert", [user], write(rt, "insert", [user], user_mode=False, sharing=False, all_or_none=True))
@@ -267,4 +281,3 @@ def run_as(rt: Runtime, user: SObject | None) -> Iterator[None]:
         yield
     finally:
         rt.become(before)
-

@@ -19,12 +19,23 @@ from localorg.apex.runtime.transaction import Runtime
 from localorg.apex.runtime.values import moment_of, to_engine
 from localorg.apex.types.model import ANY_RECORD, Record, Type
 from localorg.apex.values.collections import ApexList
-from localorg.apex.values.exceptions import ApexException, Fatal, null_pointer, raise_apex
+from localorg.apex.values.exceptions import ApexException, Fatal, apex_error, null_pointer
 from localorg.apex.values.objects import ApexObject
 from localorg.org import Transaction
 from localorg.soql.ast import Bind, FieldPath, InList
 
-__all__ = ["Job", "JobContext", "OpenRuntime", "abort", "enqueue", "enqueue_batch", "fire_next", "moment_of", "run_job", "schedule"]
+__all__ = [
+    "Job",
+    "JobContext",
+    "OpenRuntime",
+    "abort",
+    "enqueue",
+    "enqueue_batch",
+    "fire_next",
+    "moment_of",
+    "run_job",
+    "schedule",
+]
 
 OpenRuntime = Callable[["Job"], AbstractContextManager[Runtime]]
 
@@ -65,7 +76,9 @@ def put_row(rt: Runtime, object_name: str, **values: Any) -> str:
     """A row that only the platform writes."""
     [saved] = rt.platform.insert(object_name, [{name: to_engine(value) for name, value in values.items()}])
     if saved.id is None:
-        raise_apex("AsyncException", saved.errors[0].message if saved.errors else f"{object_name} cannot be stored")
+        raise apex_error(
+            "AsyncException", saved.errors[0].message if saved.errors else f"{object_name} cannot be stored"
+        )
     return saved.id
 
 
@@ -85,7 +98,7 @@ def _need(instance: Any, interface: str) -> None:
     if instance is None:
         null_pointer()
     if not (isinstance(instance, ApexObject) and instance.implements(interface)):
-        raise_apex("AsyncException", f"Class does not implement {interface}")
+        raise apex_error("AsyncException", f"Class does not implement {interface}")
 
 
 def enqueue(rt: Runtime, instance: Any) -> str:
@@ -102,9 +115,12 @@ def enqueue_batch(rt: Runtime, instance: Any, scope: int | None) -> str:
     _need(instance, "Database.Batchable")
     size = _DEFAULT_SCOPE if scope is None else scope
     if size < 1:
-        raise_apex("UnexpectedException", "Batch size must be greater than zero")
+        raise apex_error("UnexpectedException", "Batch size must be greater than zero")
     if rt.kind == "batch" and rt.batch_phase != "finish" and rt.test is None:
-        raise_apex("AsyncException", "Database.executeBatch cannot be called from a batch start, batch execute, or future method.")
+        raise apex_error(
+            "AsyncException",
+            "Database.executeBatch cannot be called from a batch start, batch execute, or future method.",
+        )
     row = _queued(rt, "BatchApex", instance)
     rt.jobs.append(Job(row, "batch", rt.user_id, rt.namespace, snapshot(instance), min(size, _LARGEST_SCOPE)))
     return row
@@ -118,14 +134,16 @@ def schedule(rt: Runtime, name: str, expression: str, instance: Any) -> str:
     try:
         cron = Cron.parse(expression)
     except CronError as error:
-        raise_apex("StringException", f"Illegal cron expression ({expression}): {error}")
+        raise apex_error("StringException", f"Illegal cron expression ({expression}): {error}") from None
     following = cron.after(rt.now(), rt.zone)
     if following is None:
-        raise_apex("AsyncException", f"Based on configured schedule, the given trigger '{expression}' will never fire.")
+        raise apex_error(
+            "AsyncException", f"Based on configured schedule, the given trigger '{expression}' will never fire."
+        )
     binds = {"n": name}
     taken = rt.system.query("SELECT Id FROM CronTrigger WHERE CronJobDetail.Name = :n", binds=binds)
     if next(iter(taken), None) is not None:
-        raise_apex("AsyncException", f'The Apex job named "{name}" is already scheduled for execution.')
+        raise apex_error("AsyncException", f'The Apex job named "{name}" is already scheduled for execution.')
     detail = put_row(rt, "CronJobDetail", Name=name, JobType="7")
     trigger = put_row(
         rt, "CronTrigger", CronJobDetailId=detail, CronExpression=expression, State="WAITING", NextFireTime=following,
@@ -141,9 +159,11 @@ def abort(rt: Runtime, job_id: str) -> None:
     if job_id is None:
         null_pointer()
     if job_id[:3] == "08e":
-        detail = next(iter(rt.system.query("SELECT CronJobDetailId FROM CronTrigger WHERE Id = :i", binds={"i": job_id})), None)
+        detail = next(
+            iter(rt.system.query("SELECT CronJobDetailId FROM CronTrigger WHERE Id = :i", binds={"i": job_id})), None
+        )
         if detail is None:
-            raise_apex("StringException", f"No such column or job: {job_id}")
+            raise apex_error("StringException", f"No such column or job: {job_id}")
         rt.platform.delete([job_id])
         rt.platform.delete([detail["CronJobDetailId"]])
         for row in rt.system.query("SELECT Id FROM AsyncApexJob WHERE CronTriggerId = :i", binds={"i": job_id}):
@@ -189,7 +209,14 @@ def _run_once(job: Job, opened: OpenRuntime, context: str, done: str) -> None:
 
 def _note_failure(job: Job, opened: OpenRuntime, error: BaseException, *, status: str | None) -> None:
     with opened(job) as rt:
-        row = next(iter(rt.system.query("SELECT NumberOfErrors, ExtendedStatus FROM AsyncApexJob WHERE Id = :i", binds={"i": job.id})), None)
+        row = next(
+            iter(
+                rt.system.query(
+                    "SELECT NumberOfErrors, ExtendedStatus FROM AsyncApexJob WHERE Id = :i", binds={"i": job.id}
+                )
+            ),
+            None,
+        )
         if row is None:
             return
         text = row["ExtendedStatus"] or f"First error: {getattr(error, 'x_message', None) or error}"
@@ -239,7 +266,7 @@ class _Batch:
             instance = self._begin(rt, "start")
             found = instance.call("start", JobContext("Database.BatchableContext", self.job))
             if found is None:
-                raise_apex("UnexpectedException", "Start did not return a valid iterable object.")
+                raise apex_error("UnexpectedException", "Start did not return a valid iterable object.")
             scopes = list(self._scopes(rt, found))
             change_row(rt, "AsyncApexJob", self.job.id, Status="Processing", TotalJobItems=len(scopes))
             self._keep(instance)
@@ -292,7 +319,9 @@ def _locator_scope(locator: Locator, ids: list[str]) -> Callable[[Runtime], Apex
     query = replace(locator.query, where=where, limit=None, offset=None)
 
     def read(rt: Runtime) -> ApexList:
-        part = Locator(query, locator.kind, {**locator.binds, "scope": ids}, user_mode=locator.user_mode, sharing=locator.sharing)
+        part = Locator(
+            query, locator.kind, {**locator.binds, "scope": ids}, user_mode=locator.user_mode, sharing=locator.sharing
+        )
         rows = list(part.rows(rt))
         return ApexList(Record(locator.kind), rows)
 
@@ -304,7 +333,6 @@ def _iterable_scope(element: str, values: list[Any]) -> Callable[[Runtime], Apex
         return ApexList(rt.names.written(element) or ANY_RECORD, [restore(rt, each) for each in values])
 
     return read
-
 
 
 def fire_next(transaction: Transaction, job: Job) -> bool:

@@ -28,7 +28,7 @@ from localorg.apex.types.model import (
     Type,
 )
 from localorg.apex.values.collections import ApexList, ApexMap, ApexSet
-from localorg.apex.values.exceptions import PLATFORM_EXCEPTIONS, ApexException, raise_apex
+from localorg.apex.values.exceptions import PLATFORM_EXCEPTIONS, ApexException, apex_error
 from localorg.apex.values.numbers import BoxedId, BoxedLong
 from localorg.apex.values.objects import ApexEnum, ApexObject, UserException
 from localorg.apex.values.records import SObject
@@ -120,7 +120,7 @@ def cast(rt: Any, value: Any, type_: Type) -> Any:
         return as_id(value)
     if type_ == DATETIME and isinstance(value, datetime.date):
         return datetime.datetime(value.year, value.month, value.day, tzinfo=datetime.UTC)
-    raise_apex("TypeException", f"Invalid conversion from runtime type {type_name(value)} to {_shown(type_)}")
+    raise apex_error("TypeException", f"Invalid conversion from runtime type {type_name(value)} to {_shown(type_)}")
 
 
 def _as_number(value: Any, type_: Type) -> Any:
@@ -138,7 +138,7 @@ def as_id(value: str | None) -> str | None:
     if value is None:
         return None
     if not looks_like_id(value):
-        raise_apex("StringException", f"Invalid id: {value}")
+        raise apex_error("StringException", f"Invalid id: {value}")
     return to18(value[:15])
 
 

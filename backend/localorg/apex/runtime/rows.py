@@ -28,7 +28,7 @@ def with_ids(query: Query) -> Query:
     present: set[tuple[str, ...]] = set()
     for each in query.select:
         if isinstance(each.item, SubQuery):
-            each = replace(each, item=replace(each.item, query=with_ids(each.item.query)))  # noqa: PLW2901 - the same item, completed
+            each = replace(each, item=replace(each.item, query=with_ids(each.item.query)))
         elif isinstance(each.item, FieldPath):
             parts = tuple(part.lower() for part in each.item.parts)
             if query.source.alias and parts[0] == query.source.alias.lower():
@@ -39,7 +39,9 @@ def with_ids(query: Query) -> Query:
         select.append(each)
     for head in heads:
         path = (*head, "Id")
-        if tuple(part.lower() for part in path) not in present and not any(isinstance(s.item, FieldsFunction) for s in select):
+        if tuple(part.lower() for part in path) not in present and not any(
+            isinstance(s.item, FieldsFunction) for s in select
+        ):
             select.append(SelectItem(FieldPath(path, 0)))
             present.add(tuple(part.lower() for part in path))
     return replace(query, select=tuple(select))
@@ -62,8 +64,11 @@ def readable(compiled: Compiled) -> Callable[[Mapping[str, Any]], SObject]:
             plain.append((column.path[0], kind))
         else:
             nested.setdefault(column.path[0], []).append((column.path[1:], kind))
-    children = [(plan.relationship, readable(plan.compiled), Record(plan.compiled.sobject.api_name)) for plan in compiled.children]
-    kind = "AggregateResult" if compiled.aggregate else compiled.sobject.api_name
+    children = [
+        (plan.relationship, readable(plan.compiled), Record(plan.compiled.sobject.api_name))
+        for plan in compiled.children
+    ]
+    name_of_rows = "AggregateResult" if compiled.aggregate else compiled.sobject.api_name
 
     def build(row: Mapping[str, Any]) -> SObject:
         values = {name: from_engine(row[name], type_) for name, type_ in plain}
@@ -72,7 +77,7 @@ def readable(compiled: Compiled) -> Callable[[Mapping[str, Any]], SObject]:
             values[name] = None if parent is None else _parent(parent, columns)
         for name, builder, child in children:
             values[name] = ApexList(child, [builder(each) for each in row[name] or ()])
-        return SObject(kind, values, queried=True)
+        return SObject(name_of_rows, values, queried=True)
 
     return build
 

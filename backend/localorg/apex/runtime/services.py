@@ -42,7 +42,9 @@ class CalloutRefused(Exception):
 
 
 def _no_network(request: OutgoingRequest) -> OutgoingResponse:
-    raise CalloutRefused(f"Unauthorized endpoint, please check Setup->Security->Remote site settings. endpoint = {request.url}")
+    raise CalloutRefused(
+        f"Unauthorized endpoint, please check Setup->Security->Remote site settings. endpoint = {request.url}"
+    )
 
 
 def _stored_labels(transaction: Transaction) -> dict[str, str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from localorg.apex.types.model import OBJECT, Type
 from localorg.apex.values.collections import ApexList, ApexMap, ApexSet
-from localorg.apex.values.exceptions import raise_apex
+from localorg.apex.values.exceptions import apex_error
 from localorg.apex.values.numbers import BoxedId, BoxedLong
 from localorg.apex.values.objects import ApexEnum, ApexObject
 from localorg.apex.values.records import SObject
@@ -64,10 +64,14 @@ class _Taker:
             return {"k": "record", "e": value.type, "q": value.queried, "c": sorted(value.changed), "v": fields}
         if isinstance(value, ApexObject):
             return {"k": "object", "e": value.info.name, "v": self._fields(value)}
-        raise_apex("SerializationException", f"Not Serializable: {getattr(value, 'apex_name', type(value).__name__)}")
+        raise apex_error(
+            "SerializationException", f"Not Serializable: {getattr(value, 'apex_name', type(value).__name__)}"
+        )
 
     def _fields(self, value: ApexObject) -> dict[str, Json]:
-        transient = {f.python for info in value.info.ancestors() for f in info.fields.values() if "transient" in f.modifiers}
+        transient = {
+            f.python for info in value.info.ancestors() for f in info.fields.values() if "transient" in f.modifiers
+        }
         return {name: self.take(each) for name, each in vars(value).items() if name not in transient}
 
 
@@ -103,7 +107,7 @@ class _Maker:
     def make(self, document: Json) -> Any:
         if not isinstance(document, dict):
             return document
-        kind, value = document["k"], document.get("v")
+        kind, value = document["k"], document.get("v", [])
         if kind == "same":
             return self.made[document["n"]]
         reader = _SCALARS.get(kind)
@@ -137,7 +141,7 @@ class _Maker:
             return record
         info = self.rt.program.find(document["e"])
         if info is None:
-            raise_apex("TypeException", f"Class {document['e']} does not exist")
+            raise apex_error("TypeException", f"Class {document['e']} does not exist")
         made = self.made[number] = self.rt.load(info)()
         for name, each in value.items():
             setattr(made, name, self.make(each))

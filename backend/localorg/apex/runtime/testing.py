@@ -18,7 +18,7 @@ from localorg.apex.runtime.limits import Counters
 from localorg.apex.runtime.services import Services
 from localorg.apex.runtime.transaction import Runtime
 from localorg.apex.types.classes import ClassInfo, MethodInfo
-from localorg.apex.values.exceptions import ApexException, Fatal, apex_frames, raise_apex
+from localorg.apex.values.exceptions import ApexException, Fatal, apex_error, apex_frames
 from localorg.org import Transaction
 
 __all__ = ["ClassCoverage", "TestOutcome", "TestState", "run_class", "test_methods", "trace_of"]
@@ -38,7 +38,7 @@ class TestState:
     def start(self, rt: Runtime) -> None:
         """Test.startTest: a fresh set of limits."""
         if self.started:
-            raise_apex("FinalException", "Testing already started")
+            raise apex_error("FinalException", "Testing already started")
         self.started = True
         self.outer = rt.limits
         rt.use_limits(Counters(asynchronous=rt.limits.asynchronous))
@@ -46,7 +46,7 @@ class TestState:
     def stop(self, rt: Runtime) -> None:
         """Test.stopTest: jobs run now, then the limits from before hold again."""
         if self.outer is None:
-            raise_apex("FinalException", "Testing has not started")
+            raise apex_error("FinalException", "Testing has not started")
         self.run_jobs(rt)
         rt.use_limits(self.outer)
 

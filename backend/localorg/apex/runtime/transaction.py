@@ -23,7 +23,7 @@ from localorg.apex.runtime.vocabulary import VOCABULARY
 from localorg.apex.types.classes import ClassInfo
 from localorg.apex.types.model import Class, Type
 from localorg.apex.types.names import Names
-from localorg.apex.values.exceptions import raise_apex
+from localorg.apex.values.exceptions import apex_error
 from localorg.apex.values.records import SObject
 from localorg.schema import Schema
 
@@ -130,7 +130,7 @@ class Runtime:
             if info.name == ANONYMOUS:
                 raise
             at = f"Class {info.top.name} : {error.message} : {error.at.line}"
-            raise_apex("TypeException", f"Dependent class is invalid and needs recompilation:\n {at}")
+            raise apex_error("TypeException", f"Dependent class is invalid and needs recompilation:\n {at}") from None
 
     def call_static(self, info: ClassInfo, python: str, *arguments: Any) -> Any:
         """Call a static method by its Python name."""
@@ -202,8 +202,9 @@ class Runtime:
 
     def become(self, user_id: str) -> None:
         """Go on as another user (System.runAs)."""
-        row = next(iter(self.system.query(f"SELECT TimeZoneSidKey FROM User WHERE Id = '{user_id}'")), None)
-        zone = (row or {}).get("TimeZoneSidKey") or "UTC"
+        text = "SELECT TimeZoneSidKey FROM User WHERE Id = :u"
+        row = next(iter(self.system.query(text, binds={"u": user_id})), None)
+        zone = "UTC" if row is None else row["TimeZoneSidKey"] or "UTC"
         self.user_id = user_id
         self._context = Context(user_id, namespace=self.namespace, time_zone=zone)
         self._databases.clear()
@@ -277,14 +278,12 @@ class Runtime:
         make: Callable[[Any, str], Any] = self.globals["object_token"]
         return make(self, name)
 
-
-
     def labels(self) -> dict[str, str]:
         """Custom labels by lowered name."""
         found = self.caches.get("labels")
         if found is None:
             found = self.caches["labels"] = self.services.labels(self.transaction)
-        return found  # type: ignore[no-any-return]  # filled above
+        return found
 
 
 def _field(record: SObject, name: str) -> Any:

@@ -8,12 +8,13 @@ from decimal import Decimal
 from typing import Any
 
 from localorg.apex.values.collections import ApexList, ApexSet
-from localorg.apex.values.exceptions import raise_apex
+from localorg.apex.values.exceptions import apex_error
 from localorg.apex.values.objects import ApexEnum
 from localorg.apex.values.records import SObject
 from localorg.schema import FieldType
 
 __all__ = ["from_engine", "moment_of", "to_bind", "to_engine"]
+
 
 def moment_of(text: str) -> datetime.datetime:
     """`2026-11-24T10:00:00.000+0000`."""
@@ -71,7 +72,5 @@ def to_bind(value: Any) -> Any:
     if isinstance(value, ApexList | ApexSet):
         return [to_bind(each) for each in value]
     if isinstance(value, dict):
-        raise_apex("QueryException", "Invalid bind expression type of Map for column")
+        raise apex_error("QueryException", "Invalid bind expression type of Map for column")
     return to_engine(value)
-
-

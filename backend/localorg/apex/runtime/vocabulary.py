@@ -17,9 +17,9 @@ from localorg.apex.values.collections import ApexList, ApexMap, ApexSet
 from localorg.apex.values.exceptions import (
     PLATFORM_EXCEPTIONS,
     ApexException,
+    apex_error,
     apex_frames,
     null_pointer,
-    raise_apex,
 )
 from localorg.apex.values.objects import ApexEnum, ApexObject, UserException
 from localorg.apex.values.text import concat
@@ -64,7 +64,7 @@ def field_boolean(record: Any, name: str) -> Any:
 
 def enum_values(cls: Any) -> ApexList:
     """Enum.values()."""
-    from localorg.apex.types.model import Class  # noqa: PLC0415 - types know no values
+    from localorg.apex.types.model import Class
 
     return ApexList(Class(cls.info), cls.all)
 
@@ -76,7 +76,7 @@ def enum_value(cls: Any, name: str | None) -> ApexEnum:
     for each in cls.all:
         if each.name.lower() == name.lower():
             return each  # type: ignore[no-any-return]  # a class's constants
-    raise_apex("NoSuchElementException", f"No enum constant {cls.info.name}.{name}")
+    raise apex_error("NoSuchElementException", f"No enum constant {cls.info.name}.{name}")
 
 
 def bit_not(value: Any) -> Any:
@@ -171,7 +171,7 @@ def exception_init(error: ApexException, *arguments: Any) -> ApexException:
 
 def thrown(error: Any) -> ApexException:
     """What `throw` raises; where it was first thrown stays with it."""
-    import sys  # noqa: PLC0415 - for its one use
+    import sys
 
     if error is None:
         null_pointer()
@@ -205,9 +205,9 @@ def each_of(_: Any, values: Any) -> Iterator[Any]:
 def only_row(rows: Any) -> Any:
     """A query's one row, for assignment to one SObject."""
     if rows is None or len(rows) == 0:
-        raise_apex("QueryException", "List has no rows for assignment to SObject")
+        raise apex_error("QueryException", "List has no rows for assignment to SObject")
     if len(rows) > 1:
-        raise_apex("QueryException", "List has more than 1 row for assignment to SObject")
+        raise apex_error("QueryException", "List has more than 1 row for assignment to SObject")
     return rows[0]
 
 

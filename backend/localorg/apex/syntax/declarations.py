@@ -25,7 +25,7 @@ def parse_class(text: str, name: str) -> n.TypeDeclaration:
     children = source.children(source.root)
     for child in children:
         if child.type == "trigger_declaration":
-            source.unsupported("trigger", child)
+            raise source.unsupported("trigger", child)
         if child.type not in _KINDS:
             raise CompileError(f"Unexpected token '{source.text(child).split()[0]}'.", place(child))
     if not children:
@@ -47,7 +47,7 @@ def parse_anonymous(text: str) -> n.Anonymous:
         elif child.type == "method_declaration":
             methods.append(_method(source, child))
         elif child.type == "trigger_declaration":
-            source.unsupported("trigger", child)
+            raise source.unsupported("trigger", child)
         else:
             statements.append(read_statement(source, child))
     return n.Anonymous(tuple(statements), tuple(methods), tuple(types))
@@ -67,12 +67,8 @@ def _type(source: Source, node: Node) -> n.TypeDeclaration:
     kind = _KINDS[node.type]
     if kind == "enum":
         constants = tuple(source.text(_need(c, "name")) for c in source.children(body))
-        return n.TypeDeclaration(
-            place(node), kind, modifiers, annotations, source.text(name), None, (), (), constants
-        )
-    members: list[n.Member] = []
-    for child in source.children(body):
-        members.append(_member(source, child))
+        return n.TypeDeclaration(place(node), kind, modifiers, annotations, source.text(name), None, (), (), constants)
+    members = [_member(source, child) for child in source.children(body)]
     return n.TypeDeclaration(
         place(node),
         kind,
@@ -97,7 +93,7 @@ def _member(source: Source, node: Node) -> n.Member:
         return n.Initializer(place(node), static=True, body=read_block(source, source.children(node)[0]))
     if node.type == "block":
         return n.Initializer(place(node), static=False, body=read_block(source, node))
-    source.unsupported(node.type.replace("_", " "), node)
+    raise source.unsupported(node.type.replace("_", " "), node)
 
 
 def _field(source: Source, node: Node) -> n.Member:
@@ -120,7 +116,9 @@ def _field(source: Source, node: Node) -> n.Member:
     for declarator in node.children_by_field_name("declarator"):
         name, value = _need(declarator, "name"), declarator.child_by_field_name("value")
         variables.append(
-            n.DeclaredVariable(place(name), source.text(name), None if value is None else read_expression(source, value))
+            n.DeclaredVariable(
+                place(name), source.text(name), None if value is None else read_expression(source, value)
+            )
         )
     return n.FieldDeclaration(place(node), modifiers, annotations, written, tuple(variables))
 
@@ -129,9 +127,9 @@ def _method(source: Source, node: Node) -> n.MethodDeclaration:
     modifiers, annotations = _modifiers(source, node)
     for annotation in annotations:
         if annotation.name == "future":
-            source.unsupported("@future", node)
+            raise source.unsupported("@future", node)
     if "webservice" in modifiers:
-        source.unsupported("webservice", node)
+        raise source.unsupported("webservice", node)
     parameters = tuple(
         n.Parameter(place(child), read_type(source, _need(child, "type")), source.text(_need(child, "name")))
         for child in source.children(_need(node, "parameters"))

@@ -30,10 +30,10 @@ def read_type(source: Source, node: Node) -> n.TypeRef:
         arguments = tuple(read_type(source, child) for child in source.children(rest[0]))
         return n.TypeRef(at, _compact(source.text(base)), arguments)
     if node.type in ("annotated_type", "java_type"):
-        source.unsupported(node.type, node)
+        raise source.unsupported(node.type, node)
     text = source.text(node)
     if "<" in text:  # a scoped type with arguments inside it, as Outer.Inner<T>
-        source.unsupported(f"type {text}", node)
+        raise source.unsupported(f"type {text}", node)
     return n.TypeRef(at, _compact(text))
 
 
@@ -41,7 +41,7 @@ def read_expression(source: Source, node: Node) -> n.Expression:
     """Any expression. Raises CompileError for a kind outside the subset."""
     reader = _READERS.get(node.type)
     if reader is None:
-        source.unsupported(node.type.replace("_", " "), node)
+        raise source.unsupported(node.type.replace("_", " "), node)
     return reader(source, node)
 
 
@@ -94,7 +94,7 @@ def _arguments(source: Source, node: Node) -> tuple[n.Expression, ...]:
     return tuple(read_expression(source, child) for child in source.children(holder))
 
 
-def _is_safe(source: Source, node: Node) -> bool:
+def _is_safe(node: Node) -> bool:
     return any(child.type == "safe_navigation_operator" for child in node.children)
 
 
@@ -123,7 +123,7 @@ def _select(source: Source, node: Node) -> n.Expression:
     target = _field(node, "object")
     if name.lower() == "class":
         return n.ClassLiteral(at, n.TypeRef(place(target), _compact(source.text(target))))
-    return n.Select(place(_field(node, "field")), read_expression(source, target), name, _is_safe(source, node))
+    return n.Select(place(_field(node, "field")), read_expression(source, target), name, _is_safe(node))
 
 
 def _call(source: Source, node: Node) -> n.Expression:
@@ -134,13 +134,13 @@ def _call(source: Source, node: Node) -> n.Expression:
         None if target is None else read_expression(source, target),
         source.text(name),
         _arguments(source, node),
-        _is_safe(source, node),
+        _is_safe(node),
     )
 
 
 def _new(source: Source, node: Node) -> n.Expression:
     if any(child.type == "class_body" for child in node.children):
-        source.unsupported("anonymous class", node)
+        raise source.unsupported("anonymous class", node)
     return n.New(place(node), read_type(source, _field(node, "type")), _arguments(source, node))
 
 
@@ -192,7 +192,7 @@ def _assign(source: Source, node: Node) -> n.Expression:
 def _query(source: Source, node: Node) -> n.Expression:
     body = source.children(node)[0]
     if body.type == "sosl_query_body":
-        source.unsupported("SOSL", node)
+        raise source.unsupported("SOSL", node)
     binds: list[Node] = []
     _collect_binds(body, binds)
     parts: list[bytes] = []
@@ -236,12 +236,12 @@ def _index(source: Source, node: Node) -> n.Expression:
 
 _READERS: Mapping[str, Callable[[Source, Node], n.Expression]] = {
     "identifier": lambda s, x: n.Name(place(x), s.text(x)),
-    "this": lambda s, x: n.This(place(x)),
-    "super": lambda s, x: n.Super(place(x)),
+    "this": lambda _, x: n.This(place(x)),
+    "super": lambda _, x: n.Super(place(x)),
     "int": _integer,
     "decimal_floating_point_literal": _decimal,
     "boolean": lambda s, x: n.Literal(place(x), "Boolean", s.text(x).lower() == "true"),
-    "null_literal": lambda s, x: n.Literal(place(x), "null", None),
+    "null_literal": lambda _, x: n.Literal(place(x), "null", None),
     "string_literal": lambda s, x: n.Literal(place(x), "String", string_value(s, x)),
     "parenthesized_expression": lambda s, x: read_expression(s, s.children(x)[0]),
     "field_access": _select,

@@ -28,7 +28,7 @@ def read_statement(source: Source, node: Node) -> n.Statement:
     """Any statement. Raises CompileError for a kind outside the subset."""
     reader = _READERS.get(node.type)
     if reader is None:
-        source.unsupported(node.type.replace("_", " "), node)
+        raise source.unsupported(node.type.replace("_", " "), node)
     return reader(source, node)
 
 
@@ -69,7 +69,9 @@ def _local(source: Source, node: Node) -> n.Statement:
         value = declarator.child_by_field_name("value")
         name = _need(declarator, "name")
         variables.append(
-            n.DeclaredVariable(place(name), source.text(name), None if value is None else read_expression(source, value))
+            n.DeclaredVariable(
+                place(name), source.text(name), None if value is None else read_expression(source, value)
+            )
         )
     final = any(c.type == "modifiers" and "final" in source.text(c).lower().split() for c in node.children)
     return n.Local(place(node), read_type(source, _need(node, "type")), tuple(variables), final)

@@ -45,10 +45,10 @@ class Source:
         """Named children without comments."""
         return [child for child in node.named_children if child.type not in _COMMENTS]
 
-    def unsupported(self, feature: str, node: Node) -> NoReturn:
-        """Refuse what is Apex but outside the subset: feature, file, line."""
+    def unsupported(self, feature: str, node: Node) -> CompileError:
+        """What refuses Apex outside the subset: feature, file, line."""
         at = place(node)
-        raise CompileError(f"Not supported by the local org: {feature} ({self.name}, line {at.line})", at)
+        return CompileError(f"Not supported by the local org: {feature} ({self.name}, line {at.line})", at)
 
     def _refuse_syntax(self) -> NoReturn:
         node = _first_error(self.root) or self.root

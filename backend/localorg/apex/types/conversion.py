@@ -145,7 +145,7 @@ def _is_interface(platform: Platform) -> bool:
 
 def carried(code: str, source: Type, target: Type) -> str:
     """Python for a value of one type as another, where cost() allows it."""
-    if source == target or source == NULL:
+    if source in (target, NULL):
         return code
     if target == DECIMAL and source in NUMBERS:
         return f"Decimal({code})" if source == INTEGER and code.isdigit() else f"to_decimal({code})"
@@ -165,5 +165,3 @@ def carried(code: str, source: Type, target: Type) -> str:
 def is_record_list(type_: Type) -> bool:
     """List of any SObject."""
     return isinstance(type_, Platform) and type_.name == "List" and isinstance(type_.arguments[0], Record)
-
-

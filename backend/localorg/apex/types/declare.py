@@ -61,9 +61,11 @@ def _check_parent(parent: Type, ref: n.TypeRef) -> None:
 def _is_interface(type_: Type) -> bool:
     if isinstance(type_, Class):
         return type_.info.kind == "interface"
-    return isinstance(type_, Platform) and type_.name.lower() in PLATFORM_TYPES and PLATFORM_TYPES[
-        type_.name.lower()
-    ].interface
+    return (
+        isinstance(type_, Platform)
+        and type_.name.lower() in PLATFORM_TYPES
+        and PLATFORM_TYPES[type_.name.lower()].interface
+    )
 
 
 def declare_members(info: ClassInfo, names: Names) -> None:
@@ -135,7 +137,8 @@ def _add_method(info: ClassInfo, member: n.MethodDeclaration, names: Names) -> N
     if member.result is None:
         if member.name.lower() != info.declaration.name.lower():
             raise CompileError(f"Invalid constructor name: {member.name}", member.at)
-        python, result, into = f"c{suffix}", VOID, info.constructors
+        result: Type = VOID
+        python, into = f"c{suffix}", info.constructors
     else:
         python, result = f"m_{member.name.lower()}{suffix}", names.resolve(member.result, info)
         into = info.methods.setdefault(member.name.lower(), [])

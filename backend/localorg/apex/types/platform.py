@@ -23,7 +23,7 @@ from localorg.apex.faults import At
 from localorg.apex.syntax.nodes import TypeRef
 from localorg.apex.types.model import ANY_RECORD, Platform, Record, Type
 from localorg.apex.values.collections import ApexList
-from localorg.apex.values.exceptions import raise_apex
+from localorg.apex.values.exceptions import apex_error
 from localorg.apex.values.objects import ApexEnum
 
 __all__ = ["PLATFORM_TYPES", "SYMBOLS", "Member", "PlatformType", "Signature", "platform_type", "written_type"]
@@ -199,7 +199,7 @@ def _member_named(name: str, members: list[ApexEnum], text: str | None) -> ApexE
     for member in members:
         if text is not None and member.name.lower() == text.lower():
             return member
-    raise_apex("NoSuchElementException", f"No enum constant System.{name}.{text}")
+    raise apex_error("NoSuchElementException", f"No enum constant System.{name}.{text}")
 
 
 def written_type(text: str, parameters: tuple[str, ...] = ()) -> Type:

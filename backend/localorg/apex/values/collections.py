@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from localorg.apex.types.model import Platform, Type, list_of, map_of, set_of
-from localorg.apex.values.exceptions import raise_apex
+from localorg.apex.values.exceptions import apex_error
 
 __all__ = ["ApexList", "ApexMap", "ApexSet", "NameMap"]
 
@@ -38,9 +38,9 @@ class ApexList(list[Any]):
     def at(self, index: Any) -> Any:
         """The element at an index, or the platform's complaint."""
         if index is None:
-            raise_apex("NullPointerException", "Argument cannot be null.")
+            raise apex_error("NullPointerException", "Argument cannot be null.")
         if not 0 <= index < len(self):
-            raise_apex("ListException", f"List index out of bounds: {index}")
+            raise apex_error("ListException", f"List index out of bounds: {index}")
         return self[index]
 
     def put(self, index: Any, value: Any) -> Any:
@@ -68,7 +68,7 @@ class ApexSet:
         try:
             yield from self.items
         except RuntimeError:
-            raise_apex("FinalException", "Cannot modify a collection while it is being iterated.")
+            raise apex_error("FinalException", "Cannot modify a collection while it is being iterated.") from None
 
     def __len__(self) -> int:
         return len(self.items)

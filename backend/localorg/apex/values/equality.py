@@ -8,7 +8,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from localorg.apex.values.exceptions import raise_apex
+from localorg.apex.values.exceptions import apex_error
 from localorg.apex.values.objects import ApexEnum, ApexObject
 
 __all__ = ["compare_text", "equal", "equal_ids", "equal_text", "less", "less_equal", "order_key", "same"]
@@ -77,5 +77,5 @@ def order_key(value: Any) -> tuple[int, Any]:
     if isinstance(value, ApexEnum):
         return (1, value.ordinal)
     if isinstance(value, bytes | dict | list):
-        raise_apex("ListException", "One or more of the items in this list is not Comparable.")
+        raise apex_error("ListException", "One or more of the items in this list is not Comparable.")
     return (1, value)

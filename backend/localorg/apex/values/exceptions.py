@@ -16,10 +16,10 @@ __all__ = [
     "AssertException",
     "Fatal",
     "LimitException",
+    "apex_error",
     "apex_frames",
     "exception_class",
     "null_pointer",
-    "raise_apex",
 ]
 
 
@@ -106,16 +106,16 @@ def exception_class(name: str) -> type[ApexException]:
     return PLATFORM_EXCEPTIONS[name]
 
 
-def raise_apex(name: str, message: str) -> NoReturn:
-    """Throw a platform exception from library code."""
+def apex_error(name: str, message: str) -> ApexException:
+    """A platform exception to be raised by library code."""
     error = PLATFORM_EXCEPTIONS[name](message)
     error.x_frames = apex_frames(sys._getframe(1))
-    raise error
+    return error
 
 
 def null_pointer() -> NoReturn:
     """What any use of null ends in."""
-    raise_apex("NullPointerException", "Attempt to de-reference a null object")
+    raise apex_error("NullPointerException", "Attempt to de-reference a null object")
 
 
 def apex_frames(frame: FrameType | TracebackType | None) -> list[tuple[str, int]]:
@@ -142,4 +142,6 @@ def _append(found: list[tuple[str, int]], frame: FrameType, line: int) -> None:
     lines = frame.f_globals.get("apex_lines")
     if lines is not None and frame.f_code.co_filename.startswith("apex:"):
         table, names = lines[frame.f_code.co_filename]
-        found.append((names.get(frame.f_code.co_qualname, frame.f_code.co_qualname), table[line] if line < len(table) else 0))
+        found.append(
+            (names.get(frame.f_code.co_qualname, frame.f_code.co_qualname), table[line] if line < len(table) else 0)
+        )

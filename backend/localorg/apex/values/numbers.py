@@ -11,12 +11,12 @@ import math
 from decimal import Decimal
 from typing import Any
 
-from localorg.apex.values.exceptions import null_pointer, raise_apex
+from localorg.apex.values.exceptions import apex_error, null_pointer
 
 __all__ = [
+    "CONTEXT",
     "BoxedId",
     "BoxedLong",
-    "CONTEXT",
     "add_d",
     "add_f",
     "add_i",
@@ -110,7 +110,7 @@ def _quotient(a: Any, b: Any) -> int:
     if a is None or b is None:
         null_pointer()
     if b == 0:
-        raise_apex("MathException", "Divide by 0")
+        raise apex_error("MathException", "Divide by 0")
     q: int = abs(a) // abs(b)
     return q if (a < 0) == (b < 0) else -q
 
@@ -175,7 +175,7 @@ def div_f(a: Any, b: Any) -> float:
     if a is None or b is None:
         null_pointer()
     if b == 0:
-        raise_apex("MathException", "Divide by 0")
+        raise apex_error("MathException", "Divide by 0")
     return float(a / b)
 
 
@@ -205,7 +205,7 @@ def div_d(a: Any, b: Any) -> Decimal:
     if a is None or b is None:
         null_pointer()
     if b == 0:
-        raise_apex("MathException", "Divide by 0")
+        raise apex_error("MathException", "Divide by 0")
     return _DIVISION.divide(a, b)
 
 
@@ -222,7 +222,7 @@ def to_decimal(value: Any) -> Decimal | None:
         return value
     if isinstance(value, float):
         if math.isnan(value) or math.isinf(value):
-            raise_apex("TypeException", "Infinite or NaN")
+            raise apex_error("TypeException", "Infinite or NaN")
         return Decimal(repr(value))
     return Decimal(value)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from localorg.apex.values.exceptions import ApexException, raise_apex
+from localorg.apex.values.exceptions import ApexException, apex_error
 
 if TYPE_CHECKING:
     from localorg.apex.types.classes import ClassInfo
@@ -36,7 +36,7 @@ class Instance:
         """Call a method by lowered name and arity: how the platform reaches an interface's implementation."""
         method = self.info.method_of_arity(name, len(arguments))
         if method is None:
-            raise_apex("TypeException", f"{self.info.name} does not implement {name}")
+            raise apex_error("TypeException", f"{self.info.name} does not implement {name}")
         return getattr(self, method.python)(*arguments)
 
     def call_typed(self, name: str, parameter: str, argument: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 from localorg.apex.types.model import Record
 from localorg.apex.values.collections import ApexList
-from localorg.apex.values.exceptions import null_pointer, raise_apex
+from localorg.apex.values.exceptions import apex_error, null_pointer
 
 __all__ = ["SObject", "get_field", "get_through", "set_field"]
 
@@ -55,7 +55,7 @@ class SObject:
         except KeyError:
             if self.queried and self.type != "AggregateResult":
                 message = "SObject row was retrieved via SOQL without querying the requested field"
-                raise_apex("SObjectException", f"{message}: {self.type}.{name}")
+                raise apex_error("SObjectException", f"{message}: {self.type}.{name}") from None
             return None
 
     def copy(self, *, keep_id: bool, deep: bool) -> SObject:
@@ -96,7 +96,7 @@ def set_field(record: Any, name: str, value: Any) -> Any:
     if record is None:
         null_pointer()
     if record.locked:
-        raise_apex("FinalException", "Record is read-only")
+        raise apex_error("FinalException", "Record is read-only")
     record.values[name] = value
     if record.queried:
         record.changed.add(name)

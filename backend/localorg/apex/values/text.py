@@ -78,11 +78,12 @@ def _object_text(value: ApexObject) -> str:
     method = value.info.method_of_arity("tostring", 0)
     if method is not None:
         return str(getattr(value, method.python)())
-    shown = []
-    for info in reversed(list(value.info.ancestors())):
-        for field in info.fields.values():
-            if not field.static and not (field.is_property and (field.getter or field.setter)):
-                shown.append(f"{field.name}={concat(getattr(value, field.python))}")
+    shown = [
+        f"{field.name}={concat(getattr(value, field.python))}"
+        for info in reversed(list(value.info.ancestors()))
+        for field in info.fields.values()
+        if not field.static and not field.getter and not field.setter
+    ]
     return f"{value.info.name.rsplit('.', 1)[-1]}:[{', '.join(shown)}]"
 
 
