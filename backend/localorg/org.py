@@ -16,7 +16,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from sqlite3 import Connection
@@ -28,11 +28,22 @@ from localorg.access import Context, Mode, Rights, load_rights
 from localorg.bootstrap import fill_new_org
 from localorg.clock import Clock
 from localorg.errors import OrgError, SettingsError
-from localorg.records import SavedBatch, SaveResult, Session
-from localorg.schema import Field, ObjectKind, Schema, SObjectType, describe_global, describe_object, standard_objects
+from localorg.records import Conversion, LeadConversion, SavedBatch, SaveResult, Session
+from localorg.schema import (
+    Field,
+    ObjectKind,
+    RecordType,
+    Schema,
+    SObjectType,
+    describe_global,
+    describe_object,
+    record_type_field,
+    standard_objects,
+)
+from localorg.schema.changes import check_change, check_drop_field, check_drop_object
 from localorg.schema.codec import from_json, to_json
-from localorg.soql import Query, ResultSet, Settings, compile_query, parse, stored_datetime
-from localorg.store import Store, tables
+from localorg.soql import Query, ResultSet, Settings, check_formula_field, compile_query, parse, stored_datetime
+from localorg.store import Store, quoted, tables
 
 __all__ = ["Org", "Savepoint", "Transaction"]
 
@@ -283,12 +294,12 @@ class Transaction:
         compiled = compile_query(
             query, self.schema, self.context, self.rights, self.settings(), binds=binds, include_deleted=include_deleted
         )
-        return ResultSet(compiled, self._unit.reading)
+        return ResultSet(compiled, self._unit.reading, buffered=lambda: self._unit.connection is not None)
 
     def settings(self) -> Settings:
         """What date literals depend on."""
-        zone = self.context.time_zone
-        return Settings(self.now().astimezone(ZoneInfo(zone)).date(), zone, self.org.fiscal_start)
+        zone, now = self.context.time_zone, self.now()
+        return Settings(now.astimezone(ZoneInfo(zone)).date(), stored_datetime(now), zone, self.org.fiscal_start)
 
     # -- what there is
 
@@ -349,6 +360,13 @@ class Transaction:
         """Take rows out of the recycle bin."""
         return records.undelete(self._session(), ids, all_or_none=all_or_none)
 
+    def convert_lead(self, wanted: LeadConversion) -> Conversion:
+        """Make a contact, an account and an opportunity of a lead.
+
+        Raises OrgError where the platform would not.
+        """
+        return records.convert_lead(self._session(), wanted)
+
     def savepoint(self) -> Savepoint:
         """Mark where we are."""
         unit = self._unit
@@ -368,8 +386,13 @@ class Transaction:
     # -- schema
 
     def save_object(self, sobject: SObjectType) -> None:
-        """Make an object, or give one another definition: fields are added, dropped and converted."""
+        """Make an object, or give one another definition: fields are added, dropped and converted.
+
+        Raises OrgError where the platform would not have it; nothing has changed then.
+        """
         connection = self._unit.writing()
+        check_change(self.schema, sobject)
+        _check_formulas(self.schema.with_object(sobject), sobject)
         before = self.schema.get(sobject.api_name)
         if before is None:
             tables.create_table(connection, sobject)
@@ -383,19 +406,54 @@ class Transaction:
 
     def drop_object(self, api_name: str) -> None:
         """Remove a custom object with its rows."""
-        sobject = self.schema.object(api_name)
         connection = self._unit.writing()
-        connection.execute(f'DROP TABLE "{sobject.api_name}"')
-        connection.execute("DELETE FROM _object WHERE name = ?", (sobject.api_name,))
-        self._unit.schema = self.schema.without_object(sobject.api_name)
+        sobject = self._object(api_name)
+        check_drop_object(self.schema, sobject)
+        for gone in (sobject, self.schema.get(sobject.history or "")):
+            if gone is not None:
+                connection.execute(f"DROP TABLE {quoted(gone.api_name)}")
+                connection.execute("DELETE FROM _object WHERE name = ?", (gone.api_name,))
+                self._unit.schema = self.schema.without_object(gone.api_name)
 
     def save_field(self, object_name: str, item: Field) -> None:
         """Add a field to an object, or change it."""
+        self._unit.writing()
         self.save_object(self._object(object_name).with_field(item))
 
     def drop_field(self, object_name: str, field_name: str) -> None:
         """Remove a field with its values."""
-        self.save_object(self._object(object_name).without_field(field_name))
+        self._unit.writing()
+        sobject = self._object(object_name)
+        check_drop_field(sobject, field_name)
+        self.save_object(sobject.without_field(field_name))
+
+    def save_record_type(self, object_name: str, wanted: RecordType) -> RecordType:
+        """Make a record type, or change the one of that developer name; its row has the id the answer has.
+
+        wanted: its id is not read.
+        """
+        platform = self.acting_as(self.context.as_platform())
+        sobject = self._object(object_name)
+        kept = next((one for one in sobject.record_types if one.developer_name == wanted.developer_name), None)
+        row = {
+            "Name": wanted.label,
+            "DeveloperName": wanted.developer_name,
+            "SobjectType": sobject.api_name,
+            "IsActive": wanted.active,
+            "NamespacePrefix": sobject.namespace,
+        }
+        if kept is None:
+            [saved] = platform.insert("RecordType", [row], all_or_none=True)
+        else:
+            [saved] = platform.update("RecordType", [{**row, "Id": kept.id}], all_or_none=True)
+        if saved.id is None or not saved.success:
+            raise OrgError(saved.errors[0].status_code, saved.errors[0].message, fields=saved.errors[0].fields)
+        made = replace(wanted, id=saved.id)
+        others = tuple(one for one in sobject.record_types if one.developer_name != wanted.developer_name)
+        if sobject.get("RecordTypeId") is None:
+            sobject = sobject.with_field(record_type_field())
+        self.save_object(sobject.altered(record_types=(*others, made)))
+        return made
 
     def new_key_prefix(self, kind: ObjectKind = ObjectKind.CUSTOM) -> str:
         """A key prefix for a new custom object: a00, a01, ...; of a custom metadata type m00, m01, ..."""
@@ -448,6 +506,15 @@ class Transaction:
             self._unit.rights.clear()
         for hook in self.org.saved_hooks:
             hook(self, batch)
+
+
+def _check_formulas(schema: Schema, sobject: SObjectType) -> None:
+    """Refuse formula fields and validation rules that could not be worked out."""
+    for item in sobject:
+        if item.formula is not None:
+            check_formula_field(records.check_rule(schema, sobject, item.formula))
+    for rule in sobject.validation_rules:
+        records.check_rule(schema, sobject, rule.formula)
 
 
 def _alter(connection: Connection, before: SObjectType, after: SObjectType) -> None:

@@ -1,15 +1,15 @@
-"""What a row is checked against: the rows it looks up, the rows it must differ from, the org's own rules."""
+"""What a row is checked against: the rows it looks up, and the rows it must differ from."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from localorg.records.prepare import Row
 from localorg.records.session import Session
 from localorg.schema import Field, FieldType, SObjectType
 
-__all__ = ["check_lookups", "check_unique", "check_validation"]
+__all__ = ["check_lookups", "check_unique"]
 
 
 def check_lookups(session: Session, sobject: SObjectType, rows: Sequence[Row]) -> None:
@@ -73,9 +73,3 @@ def check_unique(session: Session, sobject: SObjectType, rows: Sequence[Row]) ->
 
 def _folded(field: Field, value: Any) -> Any:
     return value.casefold() if isinstance(value, str) and not field.case_sensitive else value
-
-
-def check_validation(
-    session: Session, sobject: SObjectType, rows: Sequence[Row], there: Mapping[str, Mapping[str, Any]]
-) -> None:
-    """Refuse rows for which a validation rule of the object holds."""

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Sequence
 
 from localorg.access import visible_rows
+from localorg.records.activities import ACTIVITIES, renew_last_activity
 from localorg.records.outcomes import Operation, RowError, SavedBatch, SaveResult
 from localorg.records.session import Session, chunks
 from localorg.schema import OnDelete, SObjectType
@@ -112,6 +113,8 @@ def _delete_of(session: Session, sobject: SObjectType, ids: list[str]) -> Errors
     _remove(session, sobject, {item: item for item in good}, 0)
     if good:
         old = tuple(there[item] for item in good)
+        if sobject.api_name in ACTIVITIES:
+            renew_last_activity(session, old)
         session.tell(SavedBatch(sobject, Operation.DELETE, tuple(good), (), old))
     return errors
 
@@ -194,5 +197,7 @@ def _undelete_of(session: Session, sobject: SObjectType, ids: list[str]) -> Erro
         session.connection.execute("DELETE FROM _bin WHERE root = ?", (item,))
     if good:
         rows = session.rows(sobject, good)
+        if sobject.api_name in ACTIVITIES:
+            renew_last_activity(session, rows.values())
         session.tell(SavedBatch(sobject, Operation.UNDELETE, tuple(good), tuple(rows[item] for item in good)))
     return errors

@@ -7,10 +7,12 @@ fills in. `changed` holds the fields that were sent.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from localorg.records.session import Session
 from localorg.schema import ObjectKind, PicklistValue, SObjectType
+from localorg.soql import stored_datetime
 
 __all__ = ["derived"]
 
@@ -123,14 +125,21 @@ def _task(
 
 
 def _event(
-    _session: Session, _sobject: SObjectType, values: Values, _changed: Collection[str], _insert: bool
+    _session: Session, _sobject: SObjectType, values: Values, changed: Collection[str], _insert: bool
 ) -> dict[str, Any]:
     found = _related(values)
-    start = values.get("ActivityDateTime") or values.get("StartDateTime")
-    if start:
-        found.update(StartDateTime=start, ActivityDateTime=start, ActivityDate=start[:10])
-        if values.get("EndDateTime"):
-            found["EndDate"] = str(values["EndDateTime"])[:10]
+    start = values.get("StartDateTime" if "StartDateTime" in changed else "ActivityDateTime") or values.get(
+        "StartDateTime"
+    )
+    if not start:
+        return found
+    found.update(StartDateTime=start, ActivityDateTime=start, ActivityDate=start[:10])
+    begins, end, minutes = datetime.fromisoformat(start), values.get("EndDateTime"), values.get("DurationInMinutes")
+    if end and ("EndDateTime" in changed or minutes is None):
+        found["DurationInMinutes"] = int((datetime.fromisoformat(end) - begins).total_seconds() // 60)
+    elif minutes is not None:
+        end = found["EndDateTime"] = stored_datetime(begins + timedelta(minutes=minutes))
+    found["EndDate"] = end[:10] if end else None
     return found
 
 

@@ -10,13 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from localorg.errors import OrgError
-from localorg.records.checks import check_lookups, check_unique, check_validation
+from localorg.records.activities import ACTIVITIES, relate_to_accounts, renew_last_activity
+from localorg.records.checks import check_lookups, check_unique
 from localorg.records.delete import ROLLED_BACK, editable
 from localorg.records.derive import derived
 from localorg.records.history import write_history
 from localorg.records.outcomes import Operation, RowsRefused, SavedBatch, SaveResult
 from localorg.records.prepare import Row, prepare
 from localorg.records.session import Session
+from localorg.records.validation import check_validation
 from localorg.records.values import Stored
 from localorg.schema import Field, FieldType, SObjectType
 from localorg.store import quoted, to18
@@ -212,6 +214,8 @@ def _add(session: Session, sobject: SObjectType, rows: list[Row]) -> None:
     _fill(session, sobject, rows)
     check_lookups(session, sobject, rows)
     check_unique(session, sobject, rows)
+    if sobject.api_name in ACTIVITIES:
+        relate_to_accounts(session, rows, {})
     for row in rows:
         if not row.errors:
             changed = frozenset(row.values)
@@ -232,6 +236,8 @@ def _add(session: Session, sobject: SObjectType, rows: list[Row]) -> None:
     )
     session.connection.executemany(sql, ([row.id, *map(row.values.get, names[1:])] for row in good))
     write_history(session, sobject, good, {})
+    if sobject.api_name in ACTIVITIES:
+        renew_last_activity(session, (row.values for row in good))
     whole = tuple({**dict.fromkeys(names), **row.values, "Id": row.id} for row in good)
     session.tell(SavedBatch(sobject, Operation.INSERT, tuple(ids), whole))
 
@@ -240,7 +246,7 @@ def _fill(session: Session, sobject: SObjectType, rows: list[Row]) -> None:
     """Defaults, audit fields, and what is required and missing."""
     defaults = _defaults(session, sobject)
     booleans = [field.api_name for field in sobject if field.type is FieldType.BOOLEAN]
-    required = [field.api_name for field in sobject if field.required and field.stored]
+    required = [field.api_name for field in sobject if _needed(field)]
     for row in rows:
         given = row.values
         values = row.values = {**defaults, **given}
@@ -252,6 +258,17 @@ def _fill(session: Session, sobject: SObjectType, rows: list[Row]) -> None:
         missing = [name for name in required if values.get(name) is None]
         if missing and not row.errors:
             row.refuse("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", *missing)
+
+
+def _needed(field: Field) -> bool:
+    """No row is stored without a value here, from the caller or by default."""
+    return (
+        field.stored
+        and field.createable
+        and not field.nillable
+        and field.auto_number is None
+        and field.type is not FieldType.BOOLEAN
+    )
 
 
 def _defaults(session: Session, sobject: SObjectType) -> dict[str, Stored]:
@@ -268,6 +285,8 @@ def _defaults(session: Session, sobject: SObjectType) -> dict[str, Stored]:
             found[field.api_name] = _AUDIT_VALUES[field.api_name](session)
         elif field.type is FieldType.BOOLEAN:
             found[field.api_name] = 0
+        elif field.api_name == "RecordTypeId":
+            found[field.api_name] = next((one.id for one in sobject.record_types if one.default), None)
     return found
 
 
@@ -307,6 +326,8 @@ def _change(session: Session, sobject: SObjectType, rows: list[Row]) -> None:
             row.refuse(*_absent(session, sobject, row.id or ""))
         elif allowed is not None and row.id not in allowed:
             row.refuse("INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id")
+        elif there[row.id].get("IsConverted") and not session.platform_mode:
+            row.refuse("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead")
         elif row.id in seen:
             row.refuse("DUPLICATE_VALUE", f"Duplicate id in list: {row.id}")
         else:
@@ -314,6 +335,8 @@ def _change(session: Session, sobject: SObjectType, rows: list[Row]) -> None:
             _still_required(sobject, row)
     check_lookups(session, sobject, rows)
     check_unique(session, sobject, rows)
+    if sobject.api_name in ACTIVITIES:
+        relate_to_accounts(session, rows, there)
     for row in rows:
         if row.errors or row.id is None:
             continue
@@ -338,6 +361,8 @@ def _change(session: Session, sobject: SObjectType, rows: list[Row]) -> None:
     if good:
         old = tuple(there[row.id] for row in good if row.id)
         new = tuple({**there[row.id], **row.values, **stamp} for row in good if row.id)
+        if sobject.api_name in ACTIVITIES:
+            renew_last_activity(session, (*old, *new))
         session.tell(SavedBatch(sobject, Operation.UPDATE, tuple(row.id for row in good if row.id), new, old))
 
 

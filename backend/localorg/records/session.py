@@ -57,13 +57,13 @@ class Session:
     def rows(self, sobject: SObjectType, ids: Iterable[str], *, deleted: bool = False) -> dict[str, dict[str, Any]]:
         """Stored rows by id; those in the recycle bin only if asked for."""
         test = "" if deleted or not sobject.soft_deletes else " AND IsDeleted = 0"
-        sql = f"SELECT * FROM {quoted(sobject.api_name)} WHERE Id IN (SELECT value FROM json_each(?)){test}"  # noqa: S608 -- quoted() admits API names only
+        names = [item.api_name for item in sobject if item.stored]  # the id is always the first
+        columns = ", ".join(quoted(name) for name in names)
+        sql = f"SELECT {columns} FROM {quoted(sobject.api_name)} WHERE Id IN (SELECT value FROM json_each(?)){test}"  # noqa: S608 -- quoted() admits API names only
         found = {}
         for part in chunks(list(ids)):
-            cursor = self.connection.execute(sql, (json.dumps(part),))
-            names = [column[0] for column in cursor.description]
-            at = names.index("Id")
-            found.update({row[at]: dict(zip(names, row, strict=True)) for row in cursor})
+            rows = self.connection.execute(sql, (json.dumps(part),))
+            found.update({row[0]: dict(zip(names, row, strict=True)) for row in rows})
         return found
 
     def matching(self, sobject: SObjectType, column: str, values: Iterable[Any]) -> Iterator[tuple[Any, str]]:

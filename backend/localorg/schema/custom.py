@@ -9,7 +9,7 @@ import re
 
 from localorg.schema.types import Field, FieldType, ObjectKind, OnDelete, SharingModel, SObjectType
 
-__all__ = ["custom_field", "custom_object", "history_object", "namespace_of"]
+__all__ = ["custom_field", "custom_object", "history_object", "namespace_of", "record_type_field"]
 
 _NAMESPACED = re.compile(r"([A-Za-z]\w*?)__[A-Za-z]\w*?__(?:c|mdt|r)", re.IGNORECASE)
 
@@ -136,6 +136,18 @@ def history_object(of: SObjectType) -> SObjectType:
         updateable=False,
         deletable=False,
         history_of=of.api_name,
+    )
+
+
+def record_type_field() -> Field:
+    """The lookup an object gets with its first record type."""
+    return Field(
+        "RecordTypeId",
+        FieldType.REFERENCE,
+        "Record Type ID",
+        length=18,
+        reference_to=("RecordType",),
+        relationship_name="RecordType",
     )
 
 

@@ -48,9 +48,11 @@ class ResultSet:
     compiled: columns, object, and whether it is an aggregate.
     """
 
-    def __init__(self, compiled: Compiled, connect: Connect) -> None:
+    def __init__(self, compiled: Compiled, connect: Connect, *, buffered: Callable[[], bool] = lambda: False) -> None:
+        """buffered: whether rows are fetched before the first is given out, as a connection that also writes needs."""
         self.compiled = compiled
         self._connect = connect
+        self._buffered = buffered
         self._records: Iterator[Record] | None = None
         self._total: int | None = None
 
@@ -103,14 +105,18 @@ class ResultSet:
     def _read(self) -> Iterator[Record]:
         build = _builder(self.compiled)
         with self._connect() as connection:
-            cursor = connection.execute(self.compiled.sql, self.compiled.parameters)
-            if not self.compiled.children:
-                for row in cursor:
+            rows: Iterator[Sequence[Any]] = connection.execute(self.compiled.sql, self.compiled.parameters)
+            if self._buffered():
+                # A row that its reader changes must not turn up a second time.
+                rows = iter(list(rows))
+            at = self.compiled.id_at
+            if at is None:
+                for row in rows:
                     yield build(row)
                 return
-            while rows := cursor.fetchmany(_BATCH):
-                records = [build(row) for row in rows]
-                ids = [row[self.compiled.id_at] for row in rows]
+            while batch := list(islice(rows, _BATCH)):
+                records = [build(row) for row in batch]
+                ids = [row[at] for row in batch]
                 for plan in self.compiled.children:
                     _attach(self._connect, plan, records, ids)
                 yield from records
