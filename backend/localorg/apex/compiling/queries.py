@@ -73,7 +73,7 @@ def check_query(query: Query, names: Names, at: At) -> tuple[str, bool]:
             names.schema,
             context,
             _CHECKER,
-            Settings(today=date(2000, 1, 1)),
+            Settings(today=date(2000, 1, 1), now="2000-01-01T00:00:00.000+0000"),
             binds=binds,
         )
     except OrgError as refused:
