@@ -1,0 +1,1 @@
+"""Trees to Python: names found, types checked, text written, in one walk over each body."""

@@ -1,0 +1,1 @@
+"""Types and what they hold: the platform's, the org's objects, the program's classes."""
