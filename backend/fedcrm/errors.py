@@ -3,6 +3,7 @@
 FedCRMError
 ├── InputError                  what a user gave cannot be used (exit status 2)
 │   ├── DataSetError            a data set directory is malformed
+│   ├── MappingError            a mapping file says what cannot be
 │   └── SettingsError           an option, a file of settings or a combination of them
 ├── PrivacyError
 │   ├── BudgetExceeded          a charge would pass the organisation's limit; nothing was written
@@ -35,6 +36,7 @@ Messages are for whoever is on call; programs read the attributes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 __all__ = [
@@ -50,6 +52,7 @@ __all__ = [
     "InputError",
     "LedgerCorrupted",
     "MalformedMessage",
+    "MappingError",
     "MechanismError",
     "OutOfLane",
     "PeerError",
@@ -95,6 +98,14 @@ class DataSetError(InputError):
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
         self.path, self.reason = path, reason
+
+
+class MappingError(InputError):
+    """A mapping file cannot be used. problems: every one found, a sentence each."""
+
+    def __init__(self, path: Path, problems: Sequence[str]) -> None:
+        super().__init__(f"{path}: " + "; ".join(problems))
+        self.path, self.problems = path, tuple(problems)
 
 
 class SettingsError(InputError):
