@@ -15,21 +15,30 @@ from fedcrm.schema.vocabulary import Kind, Vocabulary
 
 __all__ = ["Aggregate", "Empty", "FieldMapping", "KeptOut", "Known", "SchemaMapping", "incoherent"]
 
-TASKS = ("churn", "lead_conversion", "win_probability", "case_escalation")
+TASKS = ("churn", "lead_conversion", "opportunity_win", "case_escalation")
 
 
 class Aggregate(StrEnum):
-    """How rows of the source object become one value of the entity."""
+    """How rows of the source object become one value of the entity.
+
+    VALUE: of the entity itself, or of the last related row before the moment. SHARE: of rows that pass the filter.
+    """
 
     VALUE = "value"
     COUNT = "count"
     DISTINCT = "distinct"
     SUM = "sum"
     AVERAGE = "average"
-    SMALLEST = "smallest"
-    LARGEST = "largest"
-    LATEST = "latest"
-    DAYS_SINCE = "days_since"
+    MINIMUM = "minimum"
+    MAXIMUM = "maximum"
+    SHARE = "share"
+    DAYS_SINCE_LAST = "days_since_last"
+    DAYS_SINCE_FIRST = "days_since_first"
+
+    @property
+    def reads_a_field(self) -> bool:
+        """Whether it needs to be told which field of the rows."""
+        return self not in (self.COUNT, self.SHARE, self.DAYS_SINCE_LAST, self.DAYS_SINCE_FIRST)
 
 
 class Known(StrEnum):
@@ -58,8 +67,10 @@ class FieldMapping:
     name:        letters, digits and underscores; also the developer name of its definition in the org.
     meaning:     id of a canonical feature; None: a feature of the organisation's own block.
     sobject, source_field: API names; the field is None where rows are counted.
-    link:        field of sobject that leads to the entity; None: sobject is the entity.
-    where:       filter in SOQL's language; None: every row.
+    link:        field of sobject that leads to the entity, as "Account__c" or "Order__r.AccountId"; None: sobject is
+                 the entity.
+    entity_key:  field of the entity that the link is matched with; "AccountId" looks through its account.
+    where:       conditions joined by ";", as "Status__c = active; Kind__c in A|B"; None: every row.
     window_days: only rows dated at most so many days before the moment; None: all before it.
     known:       None: left out of training and scoring.
     date_field:  date of a related row, for DATED and for windows.
@@ -75,6 +86,7 @@ class FieldMapping:
     source_field: str | None = None
     meaning: str | None = None
     link: str | None = None
+    entity_key: str = "Id"
     where: str | None = None
     window_days: int | None = None
     empty: Empty = Empty.MISSING
@@ -112,36 +124,32 @@ class SchemaMapping:
         return tuple(f for f in self.features if f.known is None)
 
 
-_NUMERIC = (Aggregate.SUM, Aggregate.AVERAGE, Aggregate.COUNT, Aggregate.DISTINCT, Aggregate.DAYS_SINCE)
-
-
 def incoherent(entry: FieldMapping, words: Vocabulary) -> list[str]:
-    """What cannot be meant, whatever the org looks like."""
+    """What cannot be meant, whatever the org looks like; a sentence each."""
     found = []
-    if entry.meaning is not None and entry.meaning not in words:
+    meaning = words.features.get(entry.meaning) if entry.meaning is not None else None
+    if entry.meaning is not None and meaning is None:
         found.append(f"'{entry.meaning}' is not in the vocabulary; leave 'means' out to keep it in your own block")
-    elif entry.meaning is not None and not words[entry.meaning].use.learnable:
-        found.append(f"'{entry.meaning}' is {words[entry.meaning].use} and is never learned from")
-    if entry.source_field is None and entry.aggregate is not Aggregate.COUNT:
+    if meaning is not None and not meaning.use.learnable:
+        found.append(f"'{meaning.id}' is {meaning.use} and is never learned from")
+    if entry.aggregate.reads_a_field and entry.source_field is None:
         found.append(f"'field' is missing: {entry.aggregate} of what?")
-    if entry.link is None and entry.aggregate is not Aggregate.VALUE and entry.aggregate is not Aggregate.DAYS_SINCE:
+    if entry.aggregate not in (Aggregate.VALUE, Aggregate.DAYS_SINCE_FIRST) and entry.link is None:
         found.append(f"'link' is missing: which field of {entry.sobject} leads to the record?")
-    if entry.link is not None and entry.aggregate is Aggregate.VALUE:
-        found.append("'value' reads the record itself; rows that link to it need an aggregate, such as latest")
+    if entry.aggregate is Aggregate.SHARE and entry.where is None:
+        found.append("'where' is missing: the share of which rows?")
     if entry.known is Known.FIXED and entry.because is None:
         found.append("'because' is missing: why does the outcome not change a fixed value?")
     if entry.known is Known.DATED and entry.date_field is None:
         found.append("'date' is missing: which field says when a row came about?")
-    if entry.known is Known.DATED and entry.link is None:
+    if entry.known is Known.DATED and entry.link is None and entry.aggregate is not Aggregate.DAYS_SINCE_FIRST:
         found.append("only related rows are dated; the record's own field is known by history, or fixed")
-    if entry.known is Known.HISTORY and entry.link is not None:
-        found.append("history tells the record's own fields; related rows are dated")
     if entry.window_days is not None and entry.date_field is None:
         found.append("'date' is missing: 'window_days' before what?")
-    if entry.values and entry.aggregate in _NUMERIC:
+    if entry.values and entry.aggregate is not Aggregate.VALUE:
         found.append(f"'values' align a picklist; {entry.aggregate} gives a number")
     if entry.values and entry.factor != 1.0:
         found.append("has both 'values' and 'factor': a picklist or a number?")
-    if entry.meaning in words.features and words[str(entry.meaning)].kind is Kind.CATEGORY and entry.factor != 1.0:
-        found.append(f"'factor' changes a number; {entry.meaning} is a category")
+    if meaning is not None and meaning.kind is Kind.CATEGORY and entry.factor != 1.0:
+        found.append(f"'factor' changes a number; {meaning.id} is a category")
     return found

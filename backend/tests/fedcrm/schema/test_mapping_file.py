@@ -21,7 +21,7 @@ object = "Abo__c"
 field = "Gebuehr__c"
 link = "Kunde__c"
 aggregate = "sum"
-where = "Status__c = 'aktiv'"
+where = "Status__c = aktiv"
 window_days = 365
 known = "dated"
 date = "Beginn__c"
@@ -30,7 +30,7 @@ factor = 0.01
 
 [[feature]]
 name = "contract_kind"
-tasks = ["churn", "win_probability"]
+tasks = ["churn", "opportunity_win"]
 means = "contract.type"
 object = "Account"
 field = "Vertragsart__c"
@@ -83,7 +83,7 @@ def test_a_mapping_is_read_as_it_is_written(written):
     assert kind.values == {"monatlich": "month-to-month", "No": "none"}
     assert colour.meaning is None
     assert mapping.of_task("churn") == (fee, kind, colour)
-    assert mapping.of_task("win_probability") == (kind,)
+    assert mapping.of_task("opportunity_win") == (kind,)
     assert mapping.without_past() == (undecided,)
 
 
@@ -119,7 +119,9 @@ def test_every_problem_is_told_at_once_with_the_feature_it_is_in(written):
         ('link = "Kunde__c"\n', "", "which field of Abo__c leads to the record"),
         ('field = "Gebuehr__c"\n', "", "sum of what"),
         ('known = "history"', 'known = "dated"\ndate = "X__c"', "only related rows are dated"),
-        ('tasks = ["churn", "win_probability"]', 'tasks = ["chrun"]', "'tasks' must be"),
+        ('tasks = ["churn", "opportunity_win"]', 'tasks = ["chrun"]', "'tasks' must be"),
+        ('aggregate = "sum"\nwhere = "Status__c = aktiv"', 'aggregate = "share"', "the share of which rows"),
+        ('known = "history"', 'known = "history"\nwindow_days = 30', "before what"),
         ("factor = 0.01", "factor = 0", "'factor' must be"),
         ("factor = 0.01", "factor = inf", "'factor' must be"),
         ("version = 1", "version = 2", "'version' must be"),

@@ -14,7 +14,7 @@ RECORDS = {"account", "contact", "lead", "opportunity", "case"}
 
 @pytest.mark.parametrize("feature", vocabulary().features.values(), ids=lambda f: f.id)
 def test_every_meaning_says_what_kind_of_value_it_is_and_of_which_records(feature):
-    assert re.fullmatch(r"[a-z]+\.[a-z_]+", feature.id)
+    assert re.fullmatch(r"[a-z]+\.[a-z_0-9]+", feature.id)
     assert feature.name
     assert len(feature.meaning.split()) >= 4
     assert feature.about
@@ -45,14 +45,15 @@ def test_standard_fields_are_found_whatever_the_case():
 def test_the_features_that_the_founding_description_names_are_there():
     words = vocabulary()
     for name in (
-        "account.open_opportunity_value",
-        "engagement.activity_count",
-        "account.open_case_count",
-        "account.contact_count",
-        "account.executive_sponsor",
-        "account.integration_connectivity",
-        "engagement.email",
-        "engagement.meeting_count",
-        "engagement.web_visit_count",
+        "opportunity.open_value",
+        "activity.count_90d",
+        "support.open_cases",
+        "stakeholder.count",
+        "stakeholder.executive_count",
+        "integration.asset_count",
+        "email.opens_90d",
+        "email.replies_90d",
+        "meeting.count_90d",
+        "web.responses_365d",
     ):
         assert words[name].use.learnable
