@@ -11,11 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from fedcrm.schema.conditions import parse_conditions
 from fedcrm.schema.vocabulary import Kind, Vocabulary
 
 __all__ = ["Aggregate", "Empty", "FieldMapping", "KeptOut", "Known", "SchemaMapping", "incoherent"]
 
 TASKS = ("churn", "lead_conversion", "opportunity_win", "case_escalation")
+LONGEST_NAME = 34
+"""Characters of a feature's name: with its task's prefix it must fit the 40 of a developer name."""
 
 
 class Aggregate(StrEnum):
@@ -127,6 +130,8 @@ class SchemaMapping:
 def incoherent(entry: FieldMapping, words: Vocabulary) -> list[str]:
     """What cannot be meant, whatever the org looks like; a sentence each."""
     found = []
+    if len(entry.name) > LONGEST_NAME:
+        found.append(f"'name' has more than {LONGEST_NAME} characters")
     meaning = words.features.get(entry.meaning) if entry.meaning is not None else None
     if entry.meaning is not None and meaning is None:
         found.append(f"'{entry.meaning}' is not in the vocabulary; leave 'means' out to keep it in your own block")
@@ -146,6 +151,12 @@ def incoherent(entry: FieldMapping, words: Vocabulary) -> list[str]:
         found.append("only related rows are dated; the record's own field is known by history, or fixed")
     if entry.window_days is not None and entry.date_field is None:
         found.append("'date' is missing: 'window_days' before what?")
+    try:
+        parse_conditions(entry.where or "")
+    except ValueError as unread:
+        found.append(f"cannot read the condition '{unread}'")
+    if any(sign in value for pair in entry.values.items() for value in pair for sign in ";="):
+        found.append("'values' cannot hold a value with ';' or '=' in it; align it by '*'")
     if entry.values and entry.aggregate is not Aggregate.VALUE:
         found.append(f"'values' align a picklist; {entry.aggregate} gives a number")
     if entry.values and entry.factor != 1.0:
