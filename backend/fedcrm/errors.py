@@ -29,6 +29,7 @@ FedCRMError
 │   ├── AttemptVoid             this attempt cannot be completed; another may
 │   │   └── ContributorsMissing masks cannot cancel without these uploads
 │   └── TrainingStopped         no further attempt will be made, and why
+├── BlockRefused                a staged block of another run, vocabulary, key or place
 └── StorageError                the disk or the database refused
 
 Messages are for whoever is on call; programs read the attributes.
@@ -43,6 +44,7 @@ __all__ = [
     "AlreadyAnswered",
     "AttemptVoid",
     "BadSignature",
+    "BlockRefused",
     "BudgetExceeded",
     "ContributorsMissing",
     "DataSetError",
@@ -262,6 +264,10 @@ class TrainingStopped(FederationError):
 
 
 # --- storage -------------------------------------------------------------------------------------
+
+
+class BlockRefused(FedCRMError):
+    """A staged feature block that does not belong where it was found. What was read before it stands."""
 
 
 class StorageError(FedCRMError):
