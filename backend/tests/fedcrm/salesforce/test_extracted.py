@@ -30,8 +30,8 @@ def test_the_rows_come_out_as_a_data_set_with_the_vocabulary_as_its_schema(tmp_p
     assert tuple(data.columns) == tuple(c.name for c in COLUMNS)
     assert data.description.numeric == ("support.open_cases", "stakeholder.executive")
     assert data.label.sum() == 15
-    parts = split(data, seed=1)
-    assert sum(len(rows) for rows in (parts.train, parts.validation, parts.test)) == 60
+    parts = split(data, seed=1).parts["Nordlicht"]
+    assert sum(len(rows) for rows in parts.values()) == 60
 
 
 def test_the_same_rows_are_the_same_bytes(tmp_path):
