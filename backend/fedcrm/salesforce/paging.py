@@ -1,0 +1,114 @@
+"""One page of CSV as blocks, however often its connection breaks: rows handed out are skipped when it comes again.
+
+The org keeps a page as a file, so that the same page has the same rows in the same order each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import requests
+from urllib3.exceptions import HTTPError
+
+from fedcrm.errors import OrgUnreachable, SchemaChanged
+from fedcrm.salesforce.columns import Column
+from fedcrm.salesforce.csv_stream import BadCsv, HeaderDiffers, read_columns
+from fedcrm.salesforce.extractor import Block, Bookmark, Extraction, take_block
+from fedcrm.salesforce.retry import Retry
+
+__all__ = ["CHUNK_BYTES", "Page", "PageReader"]
+
+CHUNK_BYTES = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page as it was opened.
+
+    chunks:  its body.
+    rows:    how many rows the org says it has; None where it does not say.
+    close:   gives the connection back.
+    """
+
+    chunks: Iterable[bytes]
+    rows: int | None
+    close: Callable[[], None]
+
+
+class PageReader:
+    """Reads pages of one extraction.
+
+    block_rows: rows a block, about.
+    """
+
+    def __init__(
+        self, org: str, extraction: Extraction, columns: tuple[Column, ...], retry: Retry, block_rows: int
+    ) -> None:
+        self._org, self._extraction, self._columns = org, extraction, columns
+        self._retry, self._block_rows = retry, block_rows
+
+    def blocks(self, open_page: Callable[[], Page], bookmark: Bookmark) -> Iterator[Block]:
+        """The page's blocks behind the bookmark, whose `rows` were handed out before.
+
+        Raises OrgUnreachable where the body keeps breaking off, SchemaChanged where its columns are others.
+        """
+        delivered, failures = bookmark.rows, 0
+        while True:
+            page = open_page()
+            try:
+                for block in self._read(page, Bookmark(bookmark.source, bookmark.job, bookmark.position, delivered)):
+                    delivered, failures = block.bookmark.rows, 0
+                    yield block
+            except HeaderDiffers as differs:
+                asked = {c.name.lower() for c in self._columns}
+                changes = tuple(
+                    f"{c.name} is gone" for c in self._columns if c.name.lower() not in _lower(differs.found)
+                )
+                changes += tuple(f"{name} was not asked for" for name in differs.found if name.lower() not in asked)
+                raise SchemaChanged(
+                    self._org, self._extraction.object_name, changes or ("its columns come in another order",)
+                ) from differs
+            except (requests.RequestException, HTTPError, BadCsv) as cut:
+                failures += 1
+                if not self._retry.left(failures):
+                    raise OrgUnreachable(
+                        self._org,
+                        f"the rows of {bookmark.job} keep breaking off ({type(cut).__name__}, {failures} times)",
+                        "check the network and the proxy and run the same command again",
+                    ) from None
+                self._retry.wait(failures)
+            else:
+                return
+            finally:
+                page.close()
+
+    def _read(self, page: Page, behind: Bookmark) -> Iterator[Block]:
+        """Raises BadCsv where the body is shorter than the org says."""
+        seen = delivered = 0
+        pending: list[list[str]] = [[] for _ in self._columns]
+        delivered = behind.rows
+        for cells in read_columns(page.chunks, [c.name for c in self._columns]):
+            count = len(cells[0])
+            fresh = min(count, seen + count - delivered - len(pending[0]))
+            seen += count
+            if fresh <= 0:
+                continue
+            for kept, more in zip(pending, cells, strict=True):
+                kept.extend(more[count - fresh :])
+            if len(pending[0]) >= self._block_rows:
+                delivered += len(pending[0])
+                yield self._block(pending, behind, delivered)
+                pending = [[] for _ in self._columns]
+        if page.rows is not None and seen != page.rows:
+            raise BadCsv(f"{seen} rows of {page.rows}")
+        if pending[0]:
+            yield self._block(pending, behind, delivered + len(pending[0]))
+
+    def _block(self, cells: Sequence[Sequence[str]], behind: Bookmark, delivered: int) -> Block:
+        bookmark = Bookmark(behind.source, behind.job, behind.position, delivered)
+        return take_block(self._org, self._extraction, self._columns, cells, bookmark)
+
+
+def _lower(names: Iterable[str]) -> set[str]:
+    return {name.lower() for name in names}
