@@ -7,6 +7,7 @@ which neither retries nor renews a session and holds a page as one string; so on
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import requests
@@ -107,10 +108,8 @@ class Bulk2Extractor:
         return int(text)
 
     def _delete(self, job: str) -> None:
-        try:
-            self._client.session.delete(f"{self._client.base}/jobs/query/{job}", repeatable=True)
-        except RequestRefused:
-            pass  # it goes by itself after seven days
+        with suppress(RequestRefused):  # it goes by itself after seven days
+            self._client.session.request("DELETE", f"{self._client.base}/jobs/query/{job}", repeatable=True)
 
     def _json(self, method: str, path: str, body: Mapping[str, str] | None = None) -> Mapping[str, Any]:
         """A job's description. A query job that was made twice costs a little and changes nothing."""
@@ -120,7 +119,7 @@ class Bulk2Extractor:
             if isinstance(found, Mapping) and "id" in found and "state" in found:
                 return found
         except RequestRefused as refused:
-            raise self._lost(refused, path.rsplit("/", 1)[-1]) from refused if method == "GET" else refused
+            raise self._lost(refused, path.rsplit("/", 1)[-1]) from refused
         except ValueError:
             pass
         raise UnexpectedReply(self._client.org, "the reply about a query job is not one")

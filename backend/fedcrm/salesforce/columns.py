@@ -86,7 +86,7 @@ class Values:
 
 
 def convert(cells: Sequence[str], kind: Kind) -> Values:
-    """One column's cells, as the org writes them, as numpy values. Raises ValueError where a cell is of another kind."""
+    """One column's cells, as the org writes them, as numpy values. Raises ValueError where one is of another kind."""
     return _CONVERT[kind](cells)
 
 

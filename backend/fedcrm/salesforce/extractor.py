@@ -12,9 +12,10 @@ from dataclasses import asdict, dataclass
 from typing import Protocol
 
 from fedcrm.errors import AccessDenied, SchemaChanged, SettingsError
-from fedcrm.salesforce.client import Client, check_name
+from fedcrm.salesforce.client import Client
 from fedcrm.salesforce.columns import Column, Values, convert
 from fedcrm.salesforce.describe import FieldDescription, ObjectDescription
+from fedcrm.salesforce.soql import check_name, select
 
 __all__ = ["Block", "Bookmark", "Extraction", "Extractor", "check_unchanged", "resolve", "take_block"]
 
@@ -44,9 +45,7 @@ class Extraction:
 
     def soql(self) -> str:
         """The query."""
-        return f"SELECT {', '.join(self.fields)} FROM {self.object_name}" + (
-            f" WHERE {self.where}" if self.where else ""
-        )
+        return select(self.fields, self.object_name, self.where)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +126,7 @@ def resolve(client: Client, extraction: Extraction, *, fresh: bool = False) -> t
     for column in columns:
         if column.type in COMPOUND:
             raise SettingsError(
-                f"{extraction.object_name}.{column.name} is a compound or binary field ({column.type}): ask for its parts"
+                f"{extraction.object_name}.{column.name} is compound or binary ({column.type}): ask for its parts"
             )
     return columns
 

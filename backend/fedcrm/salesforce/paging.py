@@ -61,13 +61,10 @@ class PageReader:
                     delivered, failures = block.bookmark.rows, 0
                     yield block
             except HeaderDiffers as differs:
-                asked = {c.name.lower() for c in self._columns}
-                changes = tuple(
-                    f"{c.name} is gone" for c in self._columns if c.name.lower() not in _lower(differs.found)
-                )
-                changes += tuple(f"{name} was not asked for" for name in differs.found if name.lower() not in asked)
+                found = {name.lower() for name in differs.found}
+                changes = tuple(f"{c.name} is gone" for c in self._columns if c.name.lower() not in found)
                 raise SchemaChanged(
-                    self._org, self._extraction.object_name, changes or ("its columns come in another order",)
+                    self._org, self._extraction.object_name, changes or ("its columns are not those asked for",)
                 ) from differs
             except (requests.RequestException, HTTPError, BadCsv) as cut:
                 failures += 1
@@ -85,13 +82,13 @@ class PageReader:
 
     def _read(self, page: Page, behind: Bookmark) -> Iterator[Block]:
         """Raises BadCsv where the body is shorter than the org says."""
-        seen = delivered = 0
+        seen = 0
         pending: list[list[str]] = [[] for _ in self._columns]
         delivered = behind.rows
         for cells in read_columns(page.chunks, [c.name for c in self._columns]):
             count = len(cells[0])
-            fresh = min(count, seen + count - delivered - len(pending[0]))
             seen += count
+            fresh = min(count, seen - delivered - len(pending[0]))  # the rest was handed out before a cut
             if fresh <= 0:
                 continue
             for kept, more in zip(pending, cells, strict=True):
@@ -108,7 +105,3 @@ class PageReader:
     def _block(self, cells: Sequence[Sequence[str]], behind: Bookmark, delivered: int) -> Block:
         bookmark = Bookmark(behind.source, behind.job, behind.position, delivered)
         return take_block(self._org, self._extraction, self._columns, cells, bookmark)
-
-
-def _lower(names: Iterable[str]) -> set[str]:
-    return {name.lower() for name in names}
