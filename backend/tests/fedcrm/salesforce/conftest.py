@@ -83,8 +83,8 @@ def pki(tmp_path_factory) -> Pki:
     (place / "server.pem").write_bytes(server.public_bytes(serialization.Encoding.PEM))
     (place / "server.key").write_text(_pem(keys[1]))
     own = certificate(keys[2], "node")
-    public = keys[2].public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    public = (
+        keys[2].public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     )
     return Pki(
         place / "ca.pem",

@@ -87,9 +87,7 @@ class TinyOrg:
         self._server.daemon_threads = True
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
-        self._server.socket = context.wrap_socket(
-            self._server.socket, server_side=True, do_handshake_on_connect=False
-        )
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         self.url = f"https://localhost:{self._server.server_address[1]}"
 
@@ -118,7 +116,9 @@ class TinyOrg:
         self.used += 1
         if bearer not in self.tokens:
             if asynchronous:
-                return _xml(400, "error", {"exceptionCode": "InvalidSessionId", "exceptionMessage": "Invalid session id"})
+                return _xml(
+                    400, "error", {"exceptionCode": "InvalidSessionId", "exceptionMessage": "Invalid session id"}
+                )
             return _errors(401, "INVALID_SESSION_ID", "Session expired or invalid")
         fault = self._fault(path)
         if fault is not None and fault.status:
@@ -128,6 +128,8 @@ class TinyOrg:
         for verb, pattern, name in _ROUTES:
             if verb == r.method and (match := re.fullmatch(pattern, path)):
                 with self._lock:
+                    if asynchronous and match.groups() and match[1] not in self.jobs:
+                        return _xml(400, "error", {"exceptionCode": "InvalidJob", "exceptionMessage": "No such job"})
                     status, headers, body = getattr(self, name)(r, *match.groups())
                 break
         else:
@@ -436,8 +438,6 @@ class TinyOrg:
         }
 
     def async_batches(self, r, job):
-        if job not in self.jobs:
-            return _xml(400, "error", {"exceptionCode": "InvalidJob", "exceptionMessage": "Unable to find job"})
         inner = "".join(f"<batchInfo>{_leaves(self._batch(job, b))}</batchInfo>" for b in self.jobs[job]["batches"])
         text = f'<?xml version="1.0"?><batchInfoList xmlns="{ASYNC}">{inner}</batchInfoList>'
         return 200, {"Content-Type": "application/xml"}, text.encode()
