@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 from xml.etree.ElementTree import ParseError
 
@@ -79,7 +80,8 @@ class Bulk1Extractor:
         if begun:
             raise ResultsLost(client.org, job=job)
         check_unchanged(client, extraction, columns)
-        self._ask(job, lambda: bulk.close_job(job))
+        with suppress(RequestRefused, WriteUncertain):  # a job left open closes by itself
+            self._ask(job, lambda: bulk.close_job(job))
 
     def _start(self, bulk: Any, extraction: Extraction) -> str:
         """A job with its one batch. Two batches would give every row twice, so a lost reply means another job."""

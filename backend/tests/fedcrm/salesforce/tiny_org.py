@@ -6,6 +6,7 @@ process of its own, is what the contract suite runs against besides.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
 import io
@@ -116,9 +117,7 @@ class TinyOrg:
         self.used += 1
         if bearer not in self.tokens:
             if asynchronous:
-                return _xml(
-                    400, "error", {"exceptionCode": "InvalidSessionId", "exceptionMessage": "Invalid session id"}
-                )
+                return _xml(400, "error", {"exceptionCode": "InvalidSessionId", "exceptionMessage": "Invalid id"})
             return _errors(401, "INVALID_SESSION_ID", "Session expired or invalid")
         fault = self._fault(path)
         if fault is not None and fault.status:
@@ -571,7 +570,5 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def finish(self) -> None:
-        try:
+        with contextlib.suppress(OSError):
             super().finish()
-        except OSError:
-            pass
