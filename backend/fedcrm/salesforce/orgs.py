@@ -91,7 +91,7 @@ class Orgs:
 
         Raises SettingsError where there is one already, or the key is not to be had.
         """
-        if (directory / "registry.json").exists():
+        if cls.exists(directory):
             raise SettingsError(f"{directory} holds orgs already; their storage key cannot be exchanged")
         if source is not None:
             source.key()
@@ -107,11 +107,16 @@ class Orgs:
         _write_json(directory / "registry.json", content)
         return cls(directory, source)
 
+    @staticmethod
+    def exists(directory: Path) -> bool:
+        """Whether orgs are kept there."""
+        return (directory / "registry.json").exists()
+
     @classmethod
     def open(cls, directory: Path) -> Orgs:
         """Open a directory of orgs. Raises SettingsError unless it is one."""
         path = directory / "registry.json"
-        if not path.exists():
+        if not cls.exists(directory):
             raise SettingsError(f"{directory} holds no orgs: `fedcrm org add` makes it")
         return cls(directory, _source_from_json(_read_json(path).get("storage_key"), path))
 
@@ -168,31 +173,24 @@ class Orgs:
         for one in (self._session(alias), self._ca(alias), path):
             one.unlink(missing_ok=True)
 
-    def endpoint(self, org: RegisteredOrg, retry: Retry | None = None, ca_file: Path | None = None) -> TokenEndpoint:
-        """Where the org is logged in to. ca_file: in place of the one on the disk, for an org not yet added."""
-        return TokenEndpoint(org.alias, org.login_url, org.grant, ca_file=self._trusted(org, ca_file), retry=retry)
-
-    def session(
-        self, org: RegisteredOrg, *, retry: Retry | None = None, ca_file: Path | None = None, kept: bool = True
-    ) -> OrgSession:
-        """A session with the org; opens nothing yet. kept: whether the token is kept for the next program."""
-        return OrgSession(
-            self.endpoint(org, retry, ca_file),
-            ca_file=self._trusted(org, ca_file),
-            organization_id=org.organization_id,
-            reserve=org.reserve,
-            cache=_SealedToken(self._session(org.alias), self._box, org.alias) if kept else None,
-            retry=retry,
-        )
+    def endpoint(self, org: RegisteredOrg, *, retry: Retry | None = None) -> TokenEndpoint:
+        """Where a registered org is logged in to."""
+        return TokenEndpoint(org.alias, org.login_url, org.grant, ca_file=self._trusted(org), retry=retry)
 
     def connect(self, alias: str, *, retry: Retry | None = None) -> Client:
         """A client of a registered org; opens nothing yet."""
         org = self.get(alias)
-        return Client(self.session(org, retry=retry), version=org.api_version)
+        session = OrgSession(
+            self.endpoint(org, retry=retry),
+            ca_file=self._trusted(org),
+            organization_id=org.organization_id,
+            reserve=org.reserve,
+            cache=_SealedToken(self._session(alias), self._box, alias),
+            retry=retry,
+        )
+        return Client(session, version=org.api_version)
 
-    def _trusted(self, org: RegisteredOrg, ca_file: Path | None) -> str | None:
-        if ca_file is not None:
-            return str(ca_file)
+    def _trusted(self, org: RegisteredOrg) -> str | None:
         return str(self._ca(org.alias)) if org.ca is not None else None
 
     # --- files ------------------------------------------------------------------------------------
