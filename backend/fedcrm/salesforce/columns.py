@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Column", "Kind", "Values", "convert", "kind_of"]
+__all__ = ["Column", "Kind", "Values", "convert", "join", "kind_of"]
 
 
 class Kind(Enum):
@@ -88,6 +88,13 @@ class Values:
 def convert(cells: Sequence[str], kind: Kind) -> Values:
     """One column's cells, as the org writes them, as numpy values. Raises ValueError where one is of another kind."""
     return _CONVERT[kind](cells)
+
+
+def join(parts: Sequence[Values]) -> Values:
+    """Parts of one column, one behind the other; at least one."""
+    if len(parts) == 1:
+        return parts[0]
+    return Values(np.concatenate([p.values for p in parts]), np.concatenate([p.missing for p in parts]))
 
 
 def _texts(cells: Sequence[str]) -> Values:

@@ -17,7 +17,7 @@ from fedcrm.salesforce.columns import Column, Values, convert
 from fedcrm.salesforce.describe import FieldDescription, ObjectDescription
 from fedcrm.salesforce.soql import check_name, select
 
-__all__ = ["Block", "Bookmark", "Extraction", "Extractor", "check_unchanged", "resolve", "take_block"]
+__all__ = ["Block", "Bookmark", "Extraction", "Extractor", "check_unchanged", "resolve", "typed"]
 
 COMPOUND = frozenset({"address", "location", "base64", "complexvalue", "json"})
 
@@ -160,10 +160,10 @@ def check_unchanged(client: Client, extraction: Extraction, columns: tuple[Colum
         raise SchemaChanged(client.org, extraction.object_name, changes)
 
 
-def take_block(
-    org: str, extraction: Extraction, columns: tuple[Column, ...], cells: Sequence[Sequence[str]], bookmark: Bookmark
-) -> Block:
-    """Cells by column as a block. Raises SchemaChanged where a cell is not of its column's type."""
+def typed(
+    org: str, extraction: Extraction, columns: tuple[Column, ...], cells: Sequence[Sequence[str]]
+) -> dict[str, Values]:
+    """Cells by column as values. Raises SchemaChanged where a cell is not of its column's type."""
     values = {}
     for column, texts in zip(columns, cells, strict=True):
         try:
@@ -171,4 +171,4 @@ def take_block(
         except (ValueError, OverflowError) as error:
             changes = (f"{column.name} holds what is no {column.type}",)
             raise SchemaChanged(org, extraction.object_name, changes) from error
-    return Block(columns, values, bookmark)
+    return values

@@ -5,16 +5,16 @@ The org keeps a page as a file, so that the same page has the same rows in the s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import requests
 from urllib3.exceptions import HTTPError
 
 from fedcrm.errors import OrgUnreachable, SchemaChanged
-from fedcrm.salesforce.columns import Column
+from fedcrm.salesforce.columns import Column, Values, join
 from fedcrm.salesforce.csv_stream import BadCsv, HeaderDiffers, read_columns
-from fedcrm.salesforce.extractor import Block, Bookmark, Extraction, take_block
+from fedcrm.salesforce.extractor import Block, Bookmark, Extraction, typed
 from fedcrm.salesforce.retry import Retry
 
 __all__ = ["CHUNK_BYTES", "Page", "PageReader"]
@@ -82,26 +82,26 @@ class PageReader:
 
     def _read(self, page: Page, behind: Bookmark) -> Iterator[Block]:
         """Raises BadCsv where the body is shorter than the org says."""
-        seen = 0
-        pending: list[list[str]] = [[] for _ in self._columns]
-        delivered = behind.rows
+        # Each piece becomes numpy at once, while it is in the processor's cache: half as much time again as later.
+        pieces: list[dict[str, Values]] = []
+        seen, taken, delivered = 0, behind.rows, behind.rows
         for cells in read_columns(page.chunks, [c.name for c in self._columns]):
             count = len(cells[0])
             seen += count
-            fresh = min(count, seen - delivered - len(pending[0]))  # the rest was handed out before a cut
+            fresh = min(count, seen - taken)  # the rest was handed out before a cut
             if fresh <= 0:
                 continue
-            for kept, more in zip(pending, cells, strict=True):
-                kept.extend(more[count - fresh :])
-            if len(pending[0]) >= self._block_rows:
-                delivered += len(pending[0])
-                yield self._block(pending, behind, delivered)
-                pending = [[] for _ in self._columns]
+            cells = cells if fresh == count else [column[count - fresh :] for column in cells]
+            pieces.append(typed(self._org, self._extraction, self._columns, cells))
+            taken += fresh
+            if taken - delivered >= self._block_rows:
+                yield self._block(pieces, behind, taken)
+                pieces, delivered = [], taken
         if page.rows is not None and seen != page.rows:
             raise BadCsv(f"{seen} rows of {page.rows}")
-        if pending[0]:
-            yield self._block(pending, behind, delivered + len(pending[0]))
+        if pieces:
+            yield self._block(pieces, behind, taken)
 
-    def _block(self, cells: Sequence[Sequence[str]], behind: Bookmark, delivered: int) -> Block:
-        bookmark = Bookmark(behind.source, behind.job, behind.position, delivered)
-        return take_block(self._org, self._extraction, self._columns, cells, bookmark)
+    def _block(self, pieces: Sequence[Mapping[str, Values]], behind: Bookmark, taken: int) -> Block:
+        values = {c.name: join([piece[c.name] for piece in pieces]) for c in self._columns}
+        return Block(self._columns, values, Bookmark(behind.source, behind.job, behind.position, taken))

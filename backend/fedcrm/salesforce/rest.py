@@ -15,7 +15,7 @@ from fedcrm.salesforce.extractor import (
     Extractor,
     check_unchanged,
     resolve,
-    take_block,
+    typed,
 )
 
 __all__ = ["FEW_ROWS", "RestExtractor", "extractor_for"]
@@ -47,7 +47,9 @@ class RestExtractor:
                     raise UnexpectedReply(client.org, f"the query has {page['totalSize']} rows and gave {seen}")
                 if rows:
                     bookmark = Bookmark(SOURCE, following.rsplit("/", 1)[-1], following, seen)
-                    yield take_block(client.org, extraction, columns, list(zip(*rows, strict=True)), bookmark)
+                    yield Block(
+                        columns, typed(client.org, extraction, columns, list(zip(*rows, strict=True))), bookmark
+                    )
         check_unchanged(client, extraction, columns)
 
 
