@@ -37,6 +37,7 @@ class FieldDescription:
     custom: bool
     unique: bool
     external_id: bool
+    id_lookup: bool
     calculated: bool
     encrypted: bool
     createable: bool
@@ -64,6 +65,7 @@ class FieldDescription:
             custom=bool(raw.get("custom", name.endswith("__c"))),
             unique=bool(raw.get("unique")),
             external_id=bool(raw.get("externalId")),
+            id_lookup=bool(raw.get("idLookup")),
             calculated=bool(raw.get("calculated")),
             encrypted=bool(raw.get("encrypted")),
             createable=bool(raw.get("createable")),

@@ -109,7 +109,7 @@ class WriteBack:
         key = described.field(key_field)
         if key is None:
             raise AccessDenied(self._client.org, object_name, (key_field,))
-        if not key.external_id and key.name != "Id":
+        if not key.external_id and not key.id_lookup:
             raise SettingsError(f"{object_name}.{key_field} is no external id: rows cannot be found by it")
         columns = tuple(rows[0]) if rows else (key_field,)
         fields = {name: described.field(name) for name in columns}
