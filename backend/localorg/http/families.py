@@ -1,0 +1,38 @@
+"""Every API family's routes in one table; the first pattern that fits wins."""
+
+from __future__ import annotations
+
+from localorg.http import (
+    apex,
+    bulk1,
+    bulk2_ingest,
+    bulk2_query,
+    clock,
+    composite,
+    devhub,
+    faults,
+    oauth,
+    partner_soap,
+    query,
+    rest,
+    tooling,
+)
+from localorg.http.calls import Route
+
+__all__ = ["ROUTES"]
+
+ROUTES: tuple[Route, ...] = (
+    *oauth.ROUTES,
+    *devhub.ROUTES,
+    *rest.ROUTES,
+    *query.ROUTES,
+    *composite.ROUTES,
+    *bulk2_query.ROUTES,
+    *bulk2_ingest.ROUTES,
+    *bulk1.ROUTES,
+    *apex.ROUTES,
+    *tooling.ROUTES,
+    *partner_soap.ROUTES,
+    *faults.ROUTES,
+    *clock.ROUTES,
+)

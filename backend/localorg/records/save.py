@@ -1,0 +1,364 @@
+"""Insert, update and upsert: rows in, an outcome for each, in the same order.
+
+What is checked against rows already stored (lookups, unique fields, sharing) is asked for all rows at
+once. Refused rows leave no trace. With all_or_none one refused row undoes the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from localorg.errors import OrgError
+from localorg.records.checks import check_lookups, check_unique, check_validation
+from localorg.records.delete import ROLLED_BACK, editable
+from localorg.records.derive import derived
+from localorg.records.history import write_history
+from localorg.records.outcomes import Operation, RowsRefused, SavedBatch, SaveResult
+from localorg.records.prepare import Row, prepare
+from localorg.records.session import Session
+from localorg.schema import Field, FieldType, SObjectType
+from localorg.store import quoted, to18
+
+__all__ = ["insert", "results", "update", "upsert"]
+
+def insert(
+    session: Session, sobject: SObjectType, rows: Sequence[Mapping[str, object]], *, all_or_none: bool = False
+) -> list[SaveResult]:
+    """Store new rows."""
+    _writable(session, sobject, "create", sobject.createable)
+    prepared = prepare(session, sobject, rows, insert=True)
+    _save(session, sobject, prepared, all_or_none=all_or_none)
+    return results(prepared)
+
+
+def update(
+    session: Session, sobject: SObjectType, rows: Sequence[Mapping[str, object]], *, all_or_none: bool = False
+) -> list[SaveResult]:
+    """Change rows; each names its Id and the fields that change."""
+    _writable(session, sobject, "edit", sobject.updateable)
+    prepared = prepare(session, sobject, rows, insert=False)
+    _save(session, sobject, prepared, all_or_none=all_or_none)
+    return results(prepared)
+
+
+def upsert(
+    session: Session,
+    sobject: SObjectType,
+    external_id: str,
+    rows: Sequence[Mapping[str, object]],
+    *,
+    all_or_none: bool = False,
+) -> list[SaveResult]:
+    """Change the rows whose external id is there, store the others as new ones.
+
+    external_id: a field that may identify rows, or Id.
+    Raises OrgError INVALID_FIELD where the field may not.
+    """
+    key = session.schema.field_of(sobject, external_id, within=session.context.namespace)
+    if key is None or not (key.external_id or key.id_lookup or key.type is FieldType.ID):
+        message = f"Field name provided, {external_id} is not an External ID or indexed field for {sobject.api_name}"
+        raise OrgError("INVALID_FIELD", message, fields=(external_id,))
+    merged = _matched(session, sobject, key, rows)
+    _save(session, sobject, merged, all_or_none=all_or_none)
+    return results(merged)
+
+
+def results(rows: Sequence[Row]) -> list[SaveResult]:
+    """The outcomes, in the order the rows came."""
+    ordered = sorted(rows, key=lambda row: row.at)
+    return [
+        SaveResult(row.id if not (row.errors and row.created) else None, not row.errors, row.created and not row.errors, tuple(row.errors))
+        for row in ordered
+    ]
+
+
+def _writable(session: Session, sobject: SObjectType, right: str, possible: bool) -> None:
+    if not possible:
+        message = f"entity type {sobject.api_name} does not support {'create' if right == 'create' else 'update'}"
+        raise OrgError("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", message)
+    if session.user_mode and not getattr(session.rights.on(sobject), right):
+        admin = sobject.setup and "ModifyAllData" in session.rights.permissions
+        if not admin:
+            message = f"sObject type '{sobject.api_name}' is not supported."
+            raise OrgError("INSUFFICIENT_ACCESS_OR_READONLY", message, status=403)
+
+
+def _matched(
+    session: Session, sobject: SObjectType, key: Field, rows: Sequence[Mapping[str, object]]
+) -> list[Row]:
+    """Rows of an upsert, each with the id of the row it changes or marked as new."""
+    names = {key.api_name.lower(), key.api_name.split("__", 1)[-1].lower()}
+    by_id = key.type is FieldType.ID
+    given: list[Any] = []
+    for row in rows:
+        found = next((value for name, value in row.items() if name.lower() in names), None)
+        given.append(to18(found) if by_id and isinstance(found, str) and len(found) == 15 else found)
+    found_ids: dict[Any, list[str]] = {}
+    for value, row_id in session.matching(sobject, key.api_name, {item for item in given if item not in (None, "")}):
+        found_ids.setdefault(_folded(key, value), []).append(row_id)
+    new: list[tuple[int, Mapping[str, object]]] = []
+    old: list[tuple[int, Mapping[str, object]]] = []
+    refused: list[Row] = []
+    seen: set[Any] = set()
+    for at, (row, value) in enumerate(zip(rows, given, strict=True)):
+        folded = _folded(key, value)
+        ids = found_ids.get(folded, [])
+        without_id = {name: item for name, item in row.items() if name.lower() != "id"}
+        if value in (None, "") and not by_id:
+            refused.append(_refused(at, "MISSING_ARGUMENT", f"{key.api_name} not specified"))
+        elif folded in seen and value not in (None, ""):
+            message = f"Duplicate external id specified: {value}"
+            refused.append(_refused(at, "DUPLICATE_VALUE", message, key.api_name))
+        elif len(ids) > 1:
+            message = f"{key.api_name}: more than one record found for external id field: [{', '.join(sorted(ids))}]"
+            refused.append(_refused(at, "DUPLICATE_EXTERNAL_ID", message))
+        elif ids:
+            old.append((at, {**_without(without_id, names if not key.updateable else set()), "Id": ids[0]}))
+        elif by_id and value not in (None, ""):
+            refused.append(_refused(at, "INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id"))
+        else:
+            new.append((at, without_id))
+        seen.add(folded)
+    if new:
+        _writable(session, sobject, "create", sobject.createable)
+    if old:
+        _writable(session, sobject, "edit", sobject.updateable)
+    prepared = list(refused)
+    for pairs, inserting in ((new, True), (old, False)):
+        for row, (at, _) in zip(
+            prepare(session, sobject, [item for _, item in pairs], insert=inserting), pairs, strict=True
+        ):
+            row.at = at
+            row.created = inserting
+            prepared.append(row)
+    return prepared
+
+
+def _without(row: Mapping[str, object], names: set[str]) -> dict[str, object]:
+    return {name: value for name, value in row.items() if name.lower() not in names}
+
+
+def _refused(at: int, code: str, message: str, *fields: str) -> Row:
+    row = Row(at)
+    row.refuse(code, message, *fields)
+    return row
+
+
+def _folded(key: Field, value: Any) -> Any:
+    if key.type.is_number and isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value.casefold() if isinstance(value, str) and not key.case_sensitive and key.type.is_text else value
+
+
+# -- the write itself
+
+
+def _save(session: Session, sobject: SObjectType, rows: list[Row], *, all_or_none: bool) -> None:
+    """Check and store the rows that are not refused; a hook's refusals are undone and the rest tried again."""
+    connection = session.connection
+    batches = len(session.batches)
+    while True:
+        connection.execute("SAVEPOINT save")
+        del session.batches[batches:]
+        try:
+            _attempt(session, sobject, [row for row in rows if not row.errors])
+        except RowsRefused as refused:
+            connection.execute("ROLLBACK TO save")
+            connection.execute("RELEASE save")
+            by_id = {row.id: row for row in rows if row.id is not None}
+            known = [(by_id[key], error) for key, error in refused.errors.items() if key in by_id]
+            if not known:
+                raise
+            for row, error in known:
+                row.errors.append(error)
+            for row in rows:
+                if row.created or row.values.get("Id"):
+                    row.values.pop("Id", None)
+            continue
+        except BaseException:
+            connection.execute("ROLLBACK TO save")
+            connection.execute("RELEASE save")
+            raise
+        break
+    if all_or_none and any(row.errors for row in rows):
+        connection.execute("ROLLBACK TO save")
+        del session.batches[batches:]
+        for row in rows:
+            if not row.errors:
+                row.errors.append(ROLLED_BACK)
+    connection.execute("RELEASE save")
+
+
+def _attempt(session: Session, sobject: SObjectType, rows: list[Row]) -> None:
+    new = [row for row in rows if row.id is None or row.created]
+    old = [row for row in rows if row.id is not None and not row.created]
+    if old:
+        _change(session, sobject, old)
+    if new:
+        _add(session, sobject, new)
+
+
+def _add(session: Session, sobject: SObjectType, rows: list[Row]) -> None:
+    for row in rows:
+        row.created = True
+        _fill(session, sobject, row)
+    check_lookups(session, sobject, rows)
+    check_unique(session, sobject, rows)
+    for row in rows:
+        if not row.errors:
+            changed = frozenset(row.values)
+            row.values.update(derived(session, sobject, row.values, changed, insert=True))
+    check_validation(session, sobject, rows, {})
+    good = [row for row in rows if not row.errors]
+    if not good:
+        return
+    _number(session, sobject, good)
+    ids = session.store.next_ids(session.connection, sobject.key_prefix or "000", len(good))
+    columns = [field for field in sobject if field.stored]
+    names = [field.api_name for field in columns]
+    for row, row_id in zip(good, ids, strict=True):
+        row.id = row_id
+    sql = (
+        f"INSERT INTO {quoted(sobject.api_name)} ({', '.join(quoted(name) for name in names)}) "  # noqa: S608 -- quoted() admits API names only
+        f"VALUES ({', '.join('?' * len(names))})"
+    )
+    session.connection.executemany(sql, ([row.id, *map(row.values.get, names[1:])] for row in good))
+    write_history(session, sobject, good, {})
+    _tell(session, SavedBatch(
+        sobject, Operation.INSERT, tuple(ids), tuple({**dict.fromkeys(names), **row.values, "Id": row.id} for row in good),
+    ))  # fmt: skip
+
+
+def _fill(session: Session, sobject: SObjectType, row: Row) -> None:
+    """Defaults, audit fields, and what is required and missing."""
+    values = row.values
+    missing = []
+    for field in sobject:
+        if not field.stored:
+            continue
+        name = field.api_name
+        if name not in values:
+            if field.default is not None:
+                values[name] = int(field.default) if isinstance(field.default, bool) else field.default
+            elif field.default_formula is not None:
+                values[name] = _DEFAULTS.get(field.default_formula, lambda _s: None)(session)
+            elif name in _AUDIT_VALUES:
+                values[name] = _AUDIT_VALUES[name](session)
+        elif values[name] is None and field.type is FieldType.BOOLEAN:
+            values[name] = 0
+        if field.required and values.get(name) is None:
+            missing.append(name)
+    if "CreatedDate" in values and values["CreatedDate"] != session.now:
+        # A row that says when it was made was not changed since, unless it says so too.
+        for name in ("LastModifiedDate",):
+            if values.get(name) == session.now:
+                values[name] = values["CreatedDate"]
+    if missing and not row.errors:
+        row.refuse("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", *missing)
+
+
+_AUDIT_VALUES = {
+    "CreatedDate": lambda session: session.now,
+    "CreatedById": lambda session: session.context.user_id,
+    "LastModifiedDate": lambda session: session.now,
+    "LastModifiedById": lambda session: session.context.user_id,
+    "SystemModstamp": lambda session: session.now,
+}
+_DEFAULTS = {
+    "$User.Id": lambda session: session.context.user_id,
+    "$Organization.Id": lambda session: session.organization_id,
+    "TODAY()": lambda session: session.today,
+    "NOW()": lambda session: session.now,
+}
+
+
+def _number(session: Session, sobject: SObjectType, rows: list[Row]) -> None:
+    """Auto numbers, each from its own sequence."""
+    for field in sobject:
+        if field.auto_number is None:
+            continue
+        first = session.store.next_number(session.connection, f"{sobject.api_name}.{field.api_name}", len(rows))
+        head, _, rest = field.auto_number.partition("{")
+        digits, _, tail = rest.partition("}")
+        for number, row in enumerate(rows, first):
+            row.values[field.api_name] = f"{head}{str(number).zfill(len(digits))}{tail}"
+
+
+def _change(session: Session, sobject: SObjectType, rows: list[Row]) -> None:
+    there = session.rows(sobject, [row.id for row in rows if row.id])
+    allowed = editable(session, sobject, list(there))
+    seen: set[str] = set()
+    for row in rows:
+        if row.id not in there:
+            row.refuse(*_absent(session, sobject, row.id or ""))
+        elif allowed is not None and row.id not in allowed:
+            row.refuse("INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id")
+        elif row.id in seen:
+            row.refuse("DUPLICATE_VALUE", f"Duplicate id in list: {row.id}")
+        else:
+            seen.add(row.id)
+            _still_required(sobject, row)
+    check_lookups(session, sobject, rows)
+    check_unique(session, sobject, rows)
+    for row in rows:
+        if row.errors or row.id is None:
+            continue
+        whole = {**there[row.id], **row.values}
+        changed = frozenset(name for name, value in row.values.items() if there[row.id].get(name) != value)
+        # An unchanged stage keeps the probability someone set by hand.
+        row.values.update(derived(session, sobject, whole, changed, insert=False))
+    check_validation(session, sobject, rows, there)
+    good = [row for row in rows if not row.errors]
+    stamp = {name: _AUDIT_VALUES[name](session) for name in _MODIFIED if sobject.get(name)}
+    groups: dict[tuple[str, ...], list[list[Any]]] = {}
+    for row in good:
+        values = {**row.values, **stamp}
+        groups.setdefault(tuple(values), []).append([*values.values(), row.id])
+    for names, parameters in groups.items():
+        assignments = ", ".join(f"{quoted(name)} = ?" for name in names)
+        session.connection.executemany(
+            f"UPDATE {quoted(sobject.api_name)} SET {assignments} WHERE Id = ?",  # noqa: S608 -- quoted() admits API names only
+            parameters,
+        )
+    write_history(session, sobject, good, there)
+    if good:
+        old = tuple(there[row.id] for row in good if row.id)
+        new = tuple({**there[row.id], **row.values, **stamp} for row in good if row.id)
+        _tell(session, SavedBatch(sobject, Operation.UPDATE, tuple(row.id for row in good if row.id), new, old))
+
+
+_MODIFIED = ("LastModifiedDate", "LastModifiedById", "SystemModstamp")
+
+
+def _still_required(sobject: SObjectType, row: Row) -> None:
+    missing = [
+        name
+        for name, value in row.values.items()
+        if value is None and (field := sobject.get(name)) is not None and not field.nillable
+        and field.type is not FieldType.BOOLEAN
+    ]  # fmt: skip
+    if missing:
+        row.refuse("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", *missing)
+    for name, value in row.values.items():
+        field = sobject.get(name)
+        if value is None and field is not None and field.type is FieldType.BOOLEAN:
+            row.values[name] = 0
+
+
+def _absent(session: Session, sobject: SObjectType, row_id: str) -> tuple[str, str]:
+    owner = session.schema.of_id(row_id)
+    if owner is not None and owner.api_name != sobject.api_name:
+        return "MALFORMED_ID", f"{sobject.label} ID: id value of incorrect type: {row_id}"
+    if sobject.soft_deletes and session.rows(sobject, [row_id], deleted=True):
+        return "ENTITY_IS_DELETED", "entity is deleted"
+    return "INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id"
+
+
+def _tell(session: Session, batch: SavedBatch) -> None:
+    session.batches.append(batch)
+    for hook in session.hooks:
+        hook(batch)

@@ -1,0 +1,200 @@
+"""A value someone sent as the column keeps it, or the platform's reason to refuse it.
+
+Text may come for every type (CSV knows no other); Python's own numbers, booleans, dates and datetimes
+where they fit. Empty text is null.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from functools import partial
+
+from localorg.records.outcomes import RowError
+from localorg.schema import Field, FieldType
+from localorg.store import is_id, to18
+
+__all__ = ["Refusal", "Stored", "reader", "shown_moment"]
+
+Stored = str | int | float | None
+_EMAIL = re.compile(r"[^@\s,;]+@[^@\s,;]+\.[^@\s,;.]+")
+
+
+class Refusal(Exception):  # noqa: N818 -- a value's refusal, turned into a row's error by the caller
+    """A value does not fit its field."""
+
+    def __init__(self, code: str, message: str, field: Field) -> None:
+        super().__init__(message)
+        self.error = RowError(code, message, (field.api_name,))
+
+
+def reader(field: Field) -> Callable[[object], Stored]:
+    """A function that takes a value for a field as it is stored; it raises Refusal."""
+    return partial(_READERS.get(field.type, _text), field)
+
+
+def shown_moment(moment: datetime) -> str:
+    """A moment as stored."""
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}+0000"
+
+
+def _mistyped(field: Field, value: object) -> Refusal:
+    return Refusal("INVALID_TYPE_ON_FIELD_IN_RECORD", f"{field.label}: value not of required type: {value}", field)
+
+
+def _text(field: Field, value: object) -> Stored:
+    if not isinstance(value, str):
+        raise _mistyped(field, value)
+    text = value if field.type is FieldType.TEXTAREA else value.strip()
+    if not text:
+        return None
+    if field.length and len(text) > field.length:
+        message = f"{field.label}: data value too large: {text} (max length={field.length})"
+        raise Refusal("STRING_TOO_LONG", message, field)
+    return text
+
+
+def _email(field: Field, value: object) -> Stored:
+    text = _text(field, value)
+    if text is not None and not _EMAIL.fullmatch(str(text)):
+        raise Refusal("INVALID_EMAIL_ADDRESS", f"{field.label}: invalid email address: {text}", field)
+    return text
+
+
+def _picklist(field: Field, value: object) -> Stored:
+    text = _text(field, value)
+    if text is None or not field.restricted:
+        return text
+    return _listed(field, str(text))
+
+
+def _listed(field: Field, text: str) -> str:
+    for item in field.picklist:
+        if item.active and item.value.casefold() == text.casefold():
+            return item.value
+    message = f"{field.label}: bad value for restricted picklist field: {text}"
+    raise Refusal("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", message, field)
+
+
+def _multipicklist(field: Field, value: object) -> Stored:
+    text = _text(field, value)
+    if text is None:
+        return None
+    parts = list(dict.fromkeys(part.strip() for part in str(text).split(";") if part.strip()))
+    if field.restricted:
+        parts = [_listed(field, part) for part in parts]
+    order = {item.value: place for place, item in enumerate(field.picklist)}
+    return ";".join(sorted(parts, key=lambda part: order.get(part, len(order)))) or None
+
+
+def _boolean(field: Field, value: object) -> Stored:
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, str) and value.strip().lower() in ("true", "1", "false", "0"):
+        return int(value.strip().lower() in ("true", "1"))
+    if value == "":
+        return 0
+    raise _mistyped(field, value)
+
+
+def _number(field: Field, value: object) -> Stored:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
+        raise _mistyped(field, value)
+    if isinstance(value, str):
+        value = value.strip()
+        if not value:
+            return None
+    try:
+        exact = Decimal(repr(value) if isinstance(value, float) else value)
+    except InvalidOperation as wrong:
+        raise _mistyped(field, value) from wrong
+    if not exact.is_finite():
+        raise _mistyped(field, value)
+    whole_digits = (field.precision or 18) - field.scale
+    if exact.adjusted() >= whole_digits:
+        message = f"{field.label}: value outside of valid range on numeric field: {value}"
+        raise Refusal("NUMBER_OUTSIDE_VALID_RANGE", message, field)
+    if -exact.as_tuple().exponent > field.scale:  # type: ignore[operator]  # a finite number's exponent is an int
+        exact = exact.quantize(Decimal(1).scaleb(-field.scale), ROUND_HALF_UP)
+    return float(exact)
+
+
+def _integer(field: Field, value: object) -> Stored:
+    number = _number(field, value)
+    if number is None:
+        return None
+    if not -(2**31) <= float(number) < 2**31:
+        message = f"{field.label}: value outside of valid range on numeric field: {value}"
+        raise Refusal("NUMBER_OUTSIDE_VALID_RANGE", message, field)
+    return int(number)
+
+
+def _date(field: Field, value: object) -> Stored:
+    if isinstance(value, datetime):
+        return value.date().isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    if not isinstance(value, str):
+        raise _mistyped(field, value)
+    text = value.strip()
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text[:10] if "T" in text else text).isoformat()
+    except ValueError as wrong:
+        raise _mistyped(field, value) from wrong
+
+
+def _datetime(field: Field, value: object) -> Stored:
+    if isinstance(value, datetime):
+        return shown_moment(value)
+    if isinstance(value, date):
+        return f"{value.isoformat()}T00:00:00.000+0000"
+    if not isinstance(value, str):
+        raise _mistyped(field, value)
+    text = value.strip()
+    if not text:
+        return None
+    try:
+        return shown_moment(datetime.fromisoformat(text))
+    except (ValueError, OverflowError) as wrong:
+        raise _mistyped(field, value) from wrong
+
+
+def _time(field: Field, value: object) -> Stored:
+    try:
+        found = value if isinstance(value, time) else time.fromisoformat(str(value).strip().rstrip("Zz"))
+    except ValueError as wrong:
+        raise _mistyped(field, value) from wrong
+    return f"{found:%H:%M:%S}.{found.microsecond // 1000:03d}Z"
+
+
+def _reference(field: Field, value: object) -> Stored:
+    if value == "":
+        return None
+    if field.loose and isinstance(value, str):
+        return to18(value) if len(value) == 15 else value
+    if not is_id(value):
+        raise Refusal("MALFORMED_ID", f"{field.label}: id value of incorrect type: {value}", field)
+    return to18(str(value))
+
+
+_READERS: dict[FieldType, Callable[[Field, object], Stored]] = {
+    FieldType.BOOLEAN: _boolean,
+    FieldType.INT: _integer,
+    FieldType.DOUBLE: _number,
+    FieldType.CURRENCY: _number,
+    FieldType.PERCENT: _number,
+    FieldType.DATE: _date,
+    FieldType.DATETIME: _datetime,
+    FieldType.TIME: _time,
+    FieldType.PICKLIST: _picklist,
+    FieldType.MULTIPICKLIST: _multipicklist,
+    FieldType.EMAIL: _email,
+    FieldType.REFERENCE: _reference,
+    FieldType.ID: _reference,
+}

@@ -1,0 +1,21 @@
+"""SOQL: text to tree, tree to SQL, SQL to records."""
+
+from localorg.soql.ast import Bind, Query, binds_of
+from localorg.soql.compile import Column, Compiled, compile_query
+from localorg.soql.parser import parse
+from localorg.soql.paths import Settings
+from localorg.soql.results import Children, Record, ResultSet
+
+__all__ = [
+    "Bind",
+    "Children",
+    "Column",
+    "Compiled",
+    "Query",
+    "Record",
+    "ResultSet",
+    "Settings",
+    "binds_of",
+    "compile_query",
+    "parse",
+]
