@@ -43,6 +43,7 @@ FedCRMError
 │   ├── AccessDenied            an object or fields that this user does not see
 │   ├── SchemaChanged           a field went or changed its type under a running extraction
 │   ├── JobFailed               the org gave up on a bulk job
+│   ├── DeployFailed            metadata that the org refused; it is as it was
 │   ├── ResultsLost             what a bulk job or a query had found is no longer there
 │   ├── RequestRefused          any other refusal; `.status` and `.code` are the org's
 │   ├── WriteUncertain          a write whose reply was lost: done or not, it must not be repeated blindly
@@ -68,6 +69,7 @@ __all__ = [
     "CertificateExpired",
     "ContributorsMissing",
     "DataSetError",
+    "DeployFailed",
     "FedCRMError",
     "FederationError",
     "InconsistentAnswers",
@@ -415,6 +417,14 @@ class JobFailed(SalesforceError):
     def __init__(self, org: str, *, job: str, detail: str) -> None:
         super().__init__(org, f"bulk job {job} failed: {detail or 'no reason given'}", "run the same command again")
         self.job, self.detail = job, detail
+
+
+class DeployFailed(SalesforceError):
+    """Metadata that the org refused; it is as it was. failures: a sentence each, with the component it is about."""
+
+    def __init__(self, org: str, failures: Sequence[str]) -> None:
+        super().__init__(org, "the deployment was refused: " + "; ".join(failures), "correct these and apply it again")
+        self.failures = tuple(failures)
 
 
 class ResultsLost(SalesforceError):

@@ -10,6 +10,7 @@ from fedcrm.salesforce.bulk2 import Bulk2Extractor
 from fedcrm.salesforce.check import Finding, Verdict, check_org
 from fedcrm.salesforce.client import API_VERSION, Client
 from fedcrm.salesforce.columns import Column, Kind, Values
+from fedcrm.salesforce.deploy import Deployment, deploy
 from fedcrm.salesforce.extractor import Block, Bookmark, Extraction, Extractor
 from fedcrm.salesforce.metadata import Snapshot, take_snapshot
 from fedcrm.salesforce.metadata import changes as schema_changes
@@ -30,6 +31,7 @@ __all__ = [
     "Client",
     "ClientCredentials",
     "Column",
+    "Deployment",
     "Extraction",
     "Extractor",
     "Finding",
@@ -56,6 +58,7 @@ __all__ = [
     "WriteBack",
     "WriteReport",
     "check_org",
+    "deploy",
     "extractor_for",
     "read_secret",
     "schema_changes",
