@@ -3,6 +3,7 @@
 FedCRMError
 ├── InputError                  what a user gave cannot be used (exit status 2)
 │   ├── DataSetError            a data set directory is malformed
+│   ├── MappingError            a mapping file says what cannot be
 │   └── SettingsError           an option, a file of settings or a combination of them
 ├── PrivacyError
 │   ├── BudgetExceeded          a charge would pass the organisation's limit; nothing was written
@@ -28,36 +29,73 @@ FedCRMError
 │   ├── AttemptVoid             this attempt cannot be completed; another may
 │   │   └── ContributorsMissing masks cannot cancel without these uploads
 │   └── TrainingStopped         no further attempt will be made, and why
+├── BlockRefused                a staged block of another run, vocabulary, key or place
+├── SalesforceError             an org, or the way to it; `.org` is its alias, `.remedy` what to do
+│   ├── LoginRefused            the org does not let us in; `.code` is its own word for why
+│   │   ├── WrongKey            the key or secret is not the one the org knows
+│   │   ├── UnapprovedConsumer  nobody allowed this user to use this app
+│   │   ├── CertificateExpired  the certificate uploaded to the org is past its end
+│   │   └── SessionEnded        the session is over and nothing here can begin another
+│   ├── WrongOrg                another org answers than the one that was registered
+│   ├── OrgUnreachable          no connection, no trusted certificate, no answer in time
+│   ├── OrgUnavailable          the org says it cannot serve: maintenance, overload
+│   ├── LimitReached            the org's daily calls, or our reserve of them
+│   ├── AccessDenied            an object or fields that this user does not see
+│   ├── SchemaChanged           a field went or changed its type under a running extraction
+│   ├── JobFailed               the org gave up on a bulk job
+│   ├── DeployFailed            metadata that the org refused; it is as it was
+│   ├── ResultsLost             what a bulk job or a query had found is no longer there
+│   ├── RequestRefused          any other refusal; `.status` and `.code` are the org's
+│   ├── WriteUncertain          a write whose reply was lost: done or not, it must not be repeated blindly
+│   └── UnexpectedReply         bytes that are not what the API promises
 └── StorageError                the disk or the database refused
+    └── SecretsLocked           sealed secrets do not open with this key
 
 Messages are for whoever is on call; programs read the attributes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 __all__ = [
+    "AccessDenied",
     "AlreadyAnswered",
     "AttemptVoid",
     "BadSignature",
+    "BlockRefused",
     "BudgetExceeded",
+    "CertificateExpired",
     "ContributorsMissing",
     "DataSetError",
+    "DeployFailed",
     "FedCRMError",
     "FederationError",
     "InconsistentAnswers",
     "InputError",
+    "JobFailed",
     "LedgerCorrupted",
+    "LimitReached",
+    "LoginRefused",
     "MalformedMessage",
+    "MappingError",
     "MechanismError",
+    "OrgUnavailable",
+    "OrgUnreachable",
     "OutOfLane",
     "PeerError",
     "PrivacyError",
     "ProtocolError",
     "QuorumNotReached",
     "Replayed",
+    "RequestRefused",
+    "ResultsLost",
+    "SalesforceError",
+    "SchemaChanged",
+    "SecretsLocked",
     "SelfTestFailed",
+    "SessionEnded",
     "SettingsError",
     "StorageError",
     "Tampered",
@@ -65,8 +103,13 @@ __all__ = [
     "TooManyCoordinates",
     "TrainingStopped",
     "UnacceptableTerms",
+    "UnapprovedConsumer",
     "UnexpectedMessage",
+    "UnexpectedReply",
     "UnknownParticipant",
+    "WriteUncertain",
+    "WrongKey",
+    "WrongOrg",
 ]
 
 
@@ -95,6 +138,14 @@ class DataSetError(InputError):
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
         self.path, self.reason = path, reason
+
+
+class MappingError(InputError):
+    """A mapping file cannot be used. problems: every one found, a sentence each."""
+
+    def __init__(self, path: Path, problems: Sequence[str]) -> None:
+        super().__init__(f"{path}: " + "; ".join(problems))
+        self.path, self.problems = path, tuple(problems)
 
 
 class SettingsError(InputError):
@@ -250,8 +301,190 @@ class TrainingStopped(FederationError):
     """No further attempt will be made."""
 
 
+# --- salesforce ----------------------------------------------------------------------------------
+
+
+class SalesforceError(FedCRMError):
+    """An org, or the way to it, refused. No message carries a token, a key or a row.
+
+    org:    the alias it is registered under.
+    reason: what happened, without a full stop.
+    remedy: what somebody can do about it.
+    """
+
+    def __init__(self, org: str, reason: str, remedy: str) -> None:
+        super().__init__(f"{org}: {reason}; {remedy}")
+        self.org, self.reason, self.remedy = org, reason, remedy
+
+
+class LoginRefused(SalesforceError):
+    """The org does not let us in. code: its own word for why ("invalid_grant")."""
+
+    def __init__(self, org: str, reason: str, remedy: str, *, code: str = "") -> None:
+        super().__init__(org, reason, remedy)
+        self.code = code
+
+
+class WrongKey(LoginRefused):
+    """The key or secret is not the one the org knows."""
+
+
+class UnapprovedConsumer(LoginRefused):
+    """Nobody allowed this user to use this app."""
+
+
+class CertificateExpired(LoginRefused):
+    """The certificate uploaded to the org is past its end."""
+
+
+class SessionEnded(LoginRefused):
+    """The session is over and nothing here can begin another."""
+
+
+class WrongOrg(SalesforceError):
+    """Another org answers than the one that was registered. expected, found: org ids."""
+
+    def __init__(self, org: str, *, expected: str, found: str) -> None:
+        super().__init__(
+            org,
+            f"org {found} answers where {expected} was registered (a refreshed sandbox is another org)",
+            "remove the alias and add it again if this is meant",
+        )
+        self.expected, self.found = expected, found
+
+
+class OrgUnreachable(SalesforceError):
+    """No connection, no trusted certificate, no answer in time."""
+
+
+class OrgUnavailable(SalesforceError):
+    """The org says it cannot serve: maintenance, overload. status: of its last reply."""
+
+    def __init__(self, org: str, *, status: int, attempts: int) -> None:
+        super().__init__(
+            org,
+            f"the org is in maintenance or overloaded (HTTP {status}, {attempts} attempts)",
+            "look at status.salesforce.com and run the same command again later",
+        )
+        self.status, self.attempts = status, attempts
+
+
+class LimitReached(SalesforceError):
+    """Daily API calls are used up, or what is left is the reserve that is not ours.
+
+    used, total: calls of the last 24 hours as the org counts them; None where it did not say.
+    reserve:     calls left to the org's other programs.
+    """
+
+    def __init__(self, org: str, *, used: int | None, total: int | None, reserve: int = 0) -> None:
+        counted = "the org's limit of API calls is reached" if used is None else f"{used} of {total} API calls are used"
+        kept = f" and {reserve} are kept for others" if reserve else ""
+        super().__init__(org, counted + kept, "run the same command again when the 24-hour window has moved on")
+        self.used, self.total, self.reserve = used, total, reserve
+
+
+class AccessDenied(SalesforceError):
+    """An object or fields that this user does not see; the org does not tell whether they exist.
+
+    fields: empty where it is the object itself.
+    """
+
+    def __init__(self, org: str, object_name: str, fields: tuple[str, ...] = (), *, to: str = "read") -> None:
+        what = ", ".join(f"{object_name}.{f}" for f in fields) or object_name
+        super().__init__(
+            org,
+            f"the user may not {to} {what}, or it does not exist",
+            "check the name and give the integration user's permission set access to it",
+        )
+        self.object_name, self.fields = object_name, fields
+
+
+class SchemaChanged(SalesforceError):
+    """A field went or changed its type under a running extraction. changes: one sentence each."""
+
+    def __init__(self, org: str, object_name: str, changes: tuple[str, ...]) -> None:
+        super().__init__(
+            org,
+            f"{object_name} changed while it was read: {', '.join(changes)}",
+            "drop what was read and start the extraction again",
+        )
+        self.object_name, self.changes = object_name, changes
+
+
+class JobFailed(SalesforceError):
+    """The org gave up on a bulk job. job: its id. detail: the org's own words."""
+
+    def __init__(self, org: str, *, job: str, detail: str) -> None:
+        super().__init__(org, f"bulk job {job} failed: {detail or 'no reason given'}", "run the same command again")
+        self.job, self.detail = job, detail
+
+
+class DeployFailed(SalesforceError):
+    """Metadata that the org refused; it is as it was. failures: a sentence each, with the component it is about."""
+
+    def __init__(self, org: str, failures: Sequence[str]) -> None:
+        super().__init__(org, "the deployment was refused: " + "; ".join(failures), "correct these and apply it again")
+        self.failures = tuple(failures)
+
+
+class ResultsLost(SalesforceError):
+    """What a bulk job or a query had found is no longer there. job: its id or locator."""
+
+    def __init__(self, org: str, *, job: str) -> None:
+        super().__init__(
+            org,
+            f"the org no longer has the results of {job}",
+            "drop what was read and start the extraction again, without its bookmark",
+        )
+        self.job = job
+
+
+class RequestRefused(SalesforceError):
+    """Any other refusal.
+
+    status, code: the org's, as in 400 and "MALFORMED_QUERY".
+    detail:       its own words.
+    """
+
+    def __init__(self, org: str, *, status: int, code: str, detail: str) -> None:
+        super().__init__(org, f"the org refused ({status} {code}): {detail}", "correct what it names and try again")
+        self.status, self.code, self.detail = status, code, detail
+
+
+class WriteUncertain(SalesforceError):
+    """A write whose reply was lost: it may be done or not, and must not be repeated blindly."""
+
+    def __init__(self, org: str, what: str) -> None:
+        super().__init__(
+            org,
+            f"the connection broke after {what} was sent, so it may have been done or not",
+            "look in the org before it is sent again",
+        )
+
+
+class UnexpectedReply(SalesforceError):
+    """Bytes that are not what the API promises."""
+
+    def __init__(self, org: str, reason: str) -> None:
+        super().__init__(org, reason, "check that the address is a Salesforce org's and no proxy answers for it")
+
+
 # --- storage -------------------------------------------------------------------------------------
+
+
+class BlockRefused(FedCRMError):
+    """A staged feature block that does not belong where it was found. What was read before it stands."""
 
 
 class StorageError(FedCRMError):
     """The disk or the database refused; nothing was half-written."""
+
+
+class SecretsLocked(StorageError):
+    """Sealed secrets do not open with this key. what: whose they are."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what}: the sealed secret does not open with this key; bring the key back or add the org again"
+        )
+        self.what = what

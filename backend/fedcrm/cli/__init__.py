@@ -9,6 +9,8 @@ import typer
 from fedcrm.cli.budget import budget
 from fedcrm.cli.demo import demo
 from fedcrm.cli.evaluate import evaluate
+from fedcrm.cli.org import org
+from fedcrm.cli.schema import schema
 from fedcrm.errors import FedCRMError
 
 __all__ = ["app", "main"]
@@ -24,6 +26,8 @@ def fedcrm() -> None:
 app.command()(demo)
 app.command()(evaluate)
 app.add_typer(budget, name="budget")
+app.add_typer(org, name="org")
+app.add_typer(schema, name="schema")
 
 
 def main() -> None:

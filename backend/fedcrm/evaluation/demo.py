@@ -58,8 +58,8 @@ from fedcrm.federation import (
     train,
     unit_names,
     unit_numbers,
-    write_atomically,
 )
+from fedcrm.files import write_atomically
 from fedcrm.privacy import Cost, bound_rows_per_unit
 from fedcrm.secagg import Identity, Roster, default_k_min, default_quorum
 

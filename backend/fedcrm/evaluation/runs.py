@@ -20,7 +20,7 @@ from typing import Any
 
 from fedcrm.errors import SettingsError, StorageError
 from fedcrm.evaluation.metrics import mean_over_participants
-from fedcrm.federation.node import write_atomically
+from fedcrm.files import write_atomically
 
 __all__ = ["Comparison", "Method", "Run", "SetRuns"]
 

@@ -8,7 +8,7 @@ from fedcrm.federation.coordinator import Coordinator, RoundFacts, TrainingTerms
 from fedcrm.federation.gate import Gate, Verdict, judge
 from fedcrm.federation.home_schema import home_schema, unit_names, unit_numbers
 from fedcrm.federation.messages import Agreement, Invitation, Report, RoundRequest
-from fedcrm.federation.node import Node, NodeSettings, directory_name, organisation_name, write_atomically
+from fedcrm.federation.node import Node, NodeSettings, directory_name, organisation_name
 from fedcrm.federation.participant import Participant, Records
 from fedcrm.federation.rounds import PlainRounds, RoundResult, SecureRounds
 from fedcrm.federation.training import Trained, train
@@ -56,5 +56,4 @@ __all__ = [
     "train",
     "unit_names",
     "unit_numbers",
-    "write_atomically",
 ]

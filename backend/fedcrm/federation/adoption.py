@@ -25,8 +25,8 @@ from fedcrm.errors import StorageError
 from fedcrm.features import Schema, blocks_of
 from fedcrm.federation.gate import Gate, Verdict, judge
 from fedcrm.federation.home_schema import home_schema, unit_numbers
-from fedcrm.federation.node import write_atomically
 from fedcrm.federation.participant import Records
+from fedcrm.files import write_atomically
 
 __all__ = ["Adoption", "Serves", "adopt", "adoption_of"]
 

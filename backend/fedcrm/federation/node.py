@@ -20,10 +20,11 @@ from urllib.parse import quote, unquote
 
 from fedcrm.errors import SettingsError, StorageError
 from fedcrm.federation.journal import NodeJournal
+from fedcrm.files import write_atomically
 from fedcrm.privacy import AttemptCap, Ledger, NoisyAnswers
 from fedcrm.secagg import Identity
 
-__all__ = ["Node", "NodeSettings", "directory_name", "organisation_name", "write_atomically"]
+__all__ = ["Node", "NodeSettings", "directory_name", "organisation_name"]
 
 
 def directory_name(organisation: str) -> str:
@@ -42,21 +43,6 @@ def directory_name(organisation: str) -> str:
 def organisation_name(directory: str) -> str:
     """Inverse of directory_name."""
     return unquote(directory)
-
-
-def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
-    """Write a whole file or nothing, durably. Raises StorageError."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise StorageError(f"{path}: {error.strerror}") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fedcrm.errors import FedCRMError, SettingsError, StorageError
-from fedcrm.federation import Node, NodeSettings, directory_name, organisation_name, write_atomically
+from fedcrm.federation import Node, NodeSettings, directory_name, organisation_name
+from fedcrm.files import write_atomically
 
 SETTINGS = NodeSettings("Fiber optic/echeck", 8.0, 1e-5, "record", "2026")
 

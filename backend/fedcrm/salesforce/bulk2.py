@@ -1,0 +1,139 @@
+"""Bulk API 2.0: query jobs read as a stream, by locator.
+
+Salesforce, "Bulk API 2.0 and Bulk API Developer Guide", Query Jobs. simple-salesforce has a reader of its own,
+which neither retries nor renews a session and holds a page as one string; so only the wire format is shared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+import requests
+
+from fedcrm.errors import JobFailed, RequestRefused, ResultsLost, SettingsError, UnexpectedReply
+from fedcrm.salesforce.client import Client
+from fedcrm.salesforce.extractor import Block, Bookmark, Extraction, check_unchanged, resolve
+from fedcrm.salesforce.paging import CHUNK_BYTES, Page, PageReader
+from fedcrm.salesforce.replies import GONE_CODES
+
+__all__ = ["Bulk2Extractor", "poll"]
+
+SOURCE = "bulk2"
+LAST = "null"  # the locator behind the last page, in so many letters
+SHORTEST_POLL, LONGEST_POLL = 0.1, 10.0
+
+
+class Bulk2Extractor:
+    """The default: any number of rows, at one call a page.
+
+    page_rows:  rows a call; the org may give fewer.
+    block_rows: rows a block, about; memory grows with it.
+    patience:   seconds to wait for the org to run the query.
+    """
+
+    def __init__(
+        self, client: Client, *, page_rows: int = 50_000, block_rows: int = 5_000, patience: float = 6 * 3600.0
+    ) -> None:
+        if page_rows < 1 or block_rows < 1:
+            raise SettingsError("pages and blocks have at least one row")
+        self._client, self._page_rows, self._block_rows, self._patience = client, page_rows, block_rows, patience
+
+    def blocks(self, extraction: Extraction, *, after: Bookmark | None = None) -> Iterator[Block]:
+        """See Extractor. The org's copy of the rows is deleted when the last of them was taken."""
+        client = self._client
+        columns = resolve(client, extraction)
+        if after is None:
+            after = Bookmark(SOURCE, self._create(extraction), "", 0)
+        after.check_source(SOURCE)
+        job = after.job
+        self._wait(job)
+        reader = PageReader(client.org, extraction, columns, client.session.retry, self._block_rows)
+        locator, rows = after.position, after.rows
+        while locator != LAST:
+            following = ""
+
+            def open_page(here: str = locator) -> Page:
+                nonlocal following
+                reply = self._results(job, here)
+                following = reply.headers.get("Sforce-Locator", LAST) or LAST
+                return Page(reply.iter_content(CHUNK_BYTES), self._row_count(reply), reply.close)
+
+            yield from reader.blocks(open_page, Bookmark(SOURCE, job, locator, rows))
+            locator, rows = following, 0
+        check_unchanged(client, extraction, columns)
+        self._delete(job)
+
+    def _create(self, extraction: Extraction) -> str:
+        job = self._json(
+            "POST",
+            "/jobs/query",
+            {
+                "operation": "queryAll" if extraction.deleted else "query",
+                "query": extraction.soql(),
+                "columnDelimiter": "COMMA",
+                "lineEnding": "LF",
+            },
+        )
+        return str(job["id"])
+
+    def _wait(self, job: str) -> None:
+        for _ in poll(self._client, job, self._patience):
+            found = self._json("GET", f"/jobs/query/{job}")
+            match found["state"]:
+                case "JobComplete":
+                    return
+                case "Failed" | "Aborted" as state:
+                    raise JobFailed(self._client.org, job=job, detail=str(found.get("errorMessage") or state))
+
+    def _results(self, job: str, locator: str) -> requests.Response:
+        params = {"maxRecords": str(self._page_rows)} | ({"locator": locator} if locator else {})
+        try:
+            return self._client.session.get(
+                f"{self._client.base}/jobs/query/{job}/results",
+                params=params,
+                stream=True,
+                headers={"Accept": "text/csv", "Accept-Encoding": "gzip"},
+            )
+        except RequestRefused as refused:
+            raise self._lost(refused, job) from refused
+
+    def _row_count(self, reply: requests.Response) -> int | None:
+        """Sforce-NumberOfRecords is of this page; without it a short body could not be told."""
+        text = reply.headers.get("Sforce-NumberOfRecords", "")
+        if not text.isdigit():
+            reply.close()
+            raise UnexpectedReply(self._client.org, "a page of results does not say how many rows it has")
+        return int(text)
+
+    def _delete(self, job: str) -> None:
+        with suppress(RequestRefused):  # it goes by itself after seven days
+            self._client.session.request("DELETE", f"{self._client.base}/jobs/query/{job}", repeatable=True)
+
+    def _json(self, method: str, path: str, body: Mapping[str, str] | None = None) -> Mapping[str, Any]:
+        """A job's description. A query job that was made twice costs a little and changes nothing."""
+        try:
+            reply = self._client.session.request(method, self._client.base + path, json=body, repeatable=True)
+            found = reply.json()
+            if isinstance(found, Mapping) and "id" in found and "state" in found:
+                return found
+        except RequestRefused as refused:
+            raise self._lost(refused, path.rsplit("/", 1)[-1]) from refused
+        except ValueError:
+            pass
+        raise UnexpectedReply(self._client.org, "the reply about a query job is not one")
+
+    def _lost(self, refused: RequestRefused, job: str) -> ResultsLost | RequestRefused:
+        gone = refused.code in GONE_CODES or refused.status in (requests.codes.not_found, requests.codes.gone)
+        return ResultsLost(self._client.org, job=job) if gone else refused
+
+
+def poll(client: Client, job: str, patience: float) -> Iterator[float]:
+    """Ticks at growing distances, each of them the moment to look. Raises JobFailed when patience is over."""
+    waited, pause = 0.0, SHORTEST_POLL
+    while waited <= patience:
+        yield waited
+        client.session.retry.sleep(pause)
+        waited, pause = waited + pause, min(LONGEST_POLL, pause * 1.5)
+    raise JobFailed(client.org, job=job, detail=f"not done after {patience:.0f} seconds")
