@@ -67,8 +67,8 @@ class Calibration:
             return cls.identity()
         basis = _basis(m)
         centre = np.array([1.0, 1.0, 0.0])
-        # The intercept's ridge is weak: the rate of an organisation is what calibration is for.
-        ridge = np.array([STRENGTH, STRENGTH, 1.0])
+        # The intercept is held less: the rate of an organisation is what calibration is for.
+        ridge = np.array([STRENGTH, STRENGTH, 4.0])
 
         def loss(x: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
             z = basis @ x

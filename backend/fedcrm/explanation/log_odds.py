@@ -13,7 +13,8 @@ between its two fields, which is its Shapley value, the tables being centred; tr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numba
 import numpy as np
@@ -149,6 +150,10 @@ class Parts:
     def of_home(cls, home: HomeModel) -> Parts:
         """Take apart what an organisation chose."""
         return cls.of(home.serving)
+
+    def asking(self, fields: Sequence[int]) -> Parts:
+        """What can change when these columns do: `margin` of it differs between records as the whole margin does."""
+        return replace(self, trees=self.trees.asking(fields))
 
     def read(self, X: NDArray[np.float32]) -> LogOdds:
         """X (n, k) encoded, NaN = missing. Raises ValueError if X has another width."""

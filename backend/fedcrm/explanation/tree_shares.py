@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numba
@@ -78,7 +78,7 @@ class TreeTable:
     def shares(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Log-odds of every feature, (n, k); with `constant` they add up to the trees' margin."""
         out = np.zeros((len(X), X.shape[1]))
-        if len(self):
+        if len(self) and len(X):
             _shares(np.ascontiguousarray(X, np.float32), *self._arrays(), _NODES, _WEIGHTS, out)
         return out
 
@@ -90,6 +90,14 @@ class TreeTable:
             right = _right_children(self.parent, self.left)
             _leaves(np.ascontiguousarray(X, np.float32), starts, feature, threshold, missing, levels, sets, right, out)
         return out
+
+    def asking(self, fields: Sequence[int]) -> TreeTable:
+        """Only the trees that ask one of these columns: what can change when they do. For `margin` alone."""
+        asks = np.isin(self.feature, np.asarray(fields, np.int64))
+        touched = np.add.reduceat(asks, self.starts[:-1]) > 0 if len(self) else np.zeros(0, np.bool_)
+        kept = np.flatnonzero(touched)
+        starts = np.append(self.starts[:-1][kept], 0)
+        return replace(self, starts=starts, points=self.points[kept], constant=0.0)
 
     def _arrays(self) -> tuple[Any, ...]:
         return (
@@ -230,21 +238,22 @@ def _leaves(X, starts, feature, threshold, missing, levels, sets, right, out):  
 @numba.njit(cache=True, fastmath={"contract", "nsz", "reassoc"})
 def _shares(X, starts, points, parent, feature, threshold, missing, levels, sets, left, z, before, T, W, out):  # type: ignore[no-untyped-def]  # compiled
     n = len(X)
+    lanes = min(BLOCK, n)
     largest, most = 1, 1
     for t in range(len(points)):
         largest = max(largest, starts[t + 1] - starts[t])
         most = max(most, points[t])
-    path = np.empty((largest, most, BLOCK))  # product of factors from the root to each node
-    below = np.empty((largest, most, BLOCK))  # value of the leaves below, times the products that reach them
-    goes = np.empty((largest, BLOCK))  # 1 where a record goes left at the node
-    same = np.empty((largest, BLOCK))  # 1 where it agrees with every edge of the feature down to the node
-    total = np.empty((X.shape[1], BLOCK))
-    x = np.empty((X.shape[1], BLOCK), np.float32)
+    path = np.empty((largest, most, lanes))  # product of factors from the root to each node
+    below = np.empty((largest, most, lanes))  # value of the leaves below, times the products that reach them
+    goes = np.empty((largest, lanes))  # 1 where a record goes left at the node
+    same = np.empty((largest, lanes))  # 1 where it agrees with every edge of the feature down to the node
+    total = np.empty((X.shape[1], lanes))
+    x = np.empty((X.shape[1], lanes), np.float32)
     f32 = np.float32
-    for begin in range(0, n, BLOCK):
-        m = min(BLOCK, n - begin)
+    for begin in range(0, n, lanes):
+        m = min(lanes, n - begin)
         for j in range(X.shape[1]):
-            for r in range(BLOCK):
+            for r in range(lanes):
                 x[j, r] = X[begin + min(r, m - 1), j]
                 total[j, r] = 0.0
         for t in range(len(points)):
@@ -256,39 +265,39 @@ def _shares(X, starts, points, parent, feature, threshold, missing, levels, sets
                     up = parent[e] - first
                     was = before[e] - first
                     if left[e]:
-                        for r in range(BLOCK):
+                        for r in range(lanes):
                             same[a, r] = goes[up, r]
                     else:
-                        for r in range(BLOCK):
+                        for r in range(lanes):
                             same[a, r] = 1.0 - goes[up, r]
                     if before[e] >= 0:
-                        for r in range(BLOCK):
+                        for r in range(lanes):
                             same[a, r] *= same[was, r]
                     for k in range(q):
                         c, d = (1 - T[q, k]) * z[e], T[q, k]
                         if before[e] >= 0:
                             c0 = (1 - T[q, k]) * z[before[e]]
                             i0, i1 = 1 / c0, 1 / (c0 + d)
-                            for r in range(BLOCK):
+                            for r in range(lanes):
                                 inverse = i0 + (i1 - i0) * same[was, r]
                                 path[a, k, r] = path[up, k, r] * (c + d * same[a, r]) * inverse
                         else:
-                            for r in range(BLOCK):
+                            for r in range(lanes):
                                 path[a, k, r] = path[up, k, r] * (c + d * same[a, r])
                 else:
                     for k in range(q):
-                        for r in range(BLOCK):
+                        for r in range(lanes):
                             path[0, k, r] = W[q, k]
                 if feature[e] >= 0:
                     for k in range(q):
-                        for r in range(BLOCK):
+                        for r in range(lanes):
                             below[a, k, r] = 0.0
-                    for r in range(BLOCK):
+                    for r in range(lanes):
                         v = x[feature[e], r]
                         goes[a, r] = 1.0 if _goes_left(v, f32(threshold[e]), missing[e], levels[e], sets) else 0.0
                 else:
                     for k in range(q):
-                        for r in range(BLOCK):
+                        for r in range(lanes):
                             below[a, k, r] = threshold[e] * path[a, k, r]
             for a in range(nodes - 1, 0, -1):
                 e = first + a
@@ -302,12 +311,12 @@ def _shares(X, starts, points, parent, feature, threshold, missing, levels, sets
                         zb = z[before[e]]
                         cb = (1 - T[q, k]) * zb
                         b0, b1 = -zb / cb, (1 - zb) / (cb + d)
-                        for r in range(BLOCK):
+                        for r in range(lanes):
                             s = below[a, k, r]
                             below[up, k, r] += s
                             total[j, r] += s * (g0 + (g1 - g0) * same[a, r] - b0 - (b1 - b0) * same[was, r])
                     else:
-                        for r in range(BLOCK):
+                        for r in range(lanes):
                             s = below[a, k, r]
                             below[up, k, r] += s
                             total[j, r] += s * (g0 + (g1 - g0) * same[a, r])
