@@ -28,7 +28,9 @@ FedCRMError
 │   ├── AttemptVoid             this attempt cannot be completed; another may
 │   │   └── ContributorsMissing masks cannot cancel without these uploads
 │   └── TrainingStopped         no further attempt will be made, and why
+├── ServiceError                the prediction service refuses; `.code` and `.status` are what a caller sees
 └── StorageError                the disk or the database refused
+    └── SecretsLocked           sealed secrets do not open with this key
 
 Messages are for whoever is on call; programs read the attributes.
 """
@@ -57,7 +59,9 @@ __all__ = [
     "ProtocolError",
     "QuorumNotReached",
     "Replayed",
+    "SecretsLocked",
     "SelfTestFailed",
+    "ServiceError",
     "SettingsError",
     "StorageError",
     "Tampered",
@@ -250,8 +254,32 @@ class TrainingStopped(FederationError):
     """No further attempt will be made."""
 
 
+# --- prediction service --------------------------------------------------------------------------
+
+
+class ServiceError(FedCRMError):
+    """The prediction service refuses a call.
+
+    status, code: HTTP status, and the interface's own word for why. retry_after: seconds, where waiting helps.
+    """
+
+    def __init__(self, status: int, code: str, message: str, *, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message, self.retry_after = status, code, message, retry_after
+
+
 # --- storage -------------------------------------------------------------------------------------
 
 
 class StorageError(FedCRMError):
     """The disk or the database refused; nothing was half-written."""
+
+
+class SecretsLocked(StorageError):
+    """Sealed secrets do not open with this key. what: whose they are."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what}: the sealed secret does not open with this key; bring the key back or add the org again"
+        )
+        self.what = what

@@ -3,14 +3,16 @@
 from fedcrm.explanation.calibration import Calibration
 from fedcrm.explanation.confidence import Caution, Confidence, Reason
 from fedcrm.explanation.counterfactuals import Change, Comparison
-from fedcrm.explanation.explainer import Background, Explained, Explainer, prepare
+from fedcrm.explanation.explainer import DECIMALS, Background, Explained, Explainer, prepare
 from fedcrm.explanation.ideas import Idea, Meaning, Moves, ideas_of, meanings_from_json, meanings_to_json
 from fedcrm.explanation.log_odds import LogOdds, Parts, Served
+from fedcrm.explanation.packed import pack, unpack
 from fedcrm.explanation.points import Figures, figures
 from fedcrm.explanation.profile import FieldProfile, Profile, stability_index
 from fedcrm.explanation.words import Story, Why, sentence, why_of
 
 __all__ = [
+    "DECIMALS",
     "Background",
     "Calibration",
     "Caution",
@@ -35,8 +37,10 @@ __all__ = [
     "ideas_of",
     "meanings_from_json",
     "meanings_to_json",
+    "pack",
     "prepare",
     "sentence",
     "stability_index",
+    "unpack",
     "why_of",
 ]

@@ -56,7 +56,7 @@ class Calibration:
         return cls(1.0, 1.0, 0.0, np.zeros((3, 3)), 0)
 
     @classmethod
-    def fit(cls, margin: NDArray[np.float64], y: NDArray[np.float64]) -> Calibration:
+    def fit(cls, margin: NDArray[np.float64], y: NDArray[Any]) -> Calibration:
         """margin: out of fold, (n,), rows that are not finite do not count; y: 0/1, (n,).
 
         With few rows, even none or of one class only, the answer stays near the identity.

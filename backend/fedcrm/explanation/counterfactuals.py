@@ -84,22 +84,22 @@ class _Column:
 
     def smallest(
         self,
-        x: NDArray[np.float32],
+        X: NDArray[np.float32],
+        records: NDArray[np.int64],
         candidates: NDArray[np.int64],
         gain: NDArray[np.float64],
-        after: NDArray[np.float64],
-        best: float,
-    ) -> Change:
-        """The nearest number that does enough; of categories, which have no distance, the best."""
-        enough = np.flatnonzero(gain >= max(ENOUGH * best, WORTH))
-        now = float(x[self.shown])
-        far = np.abs(self.values[candidates[enough]] - now) if self.number else -gain[enough]
-        pick = enough[int(np.argmin(far))]
-        to = int(candidates[pick])
+    ) -> NDArray[np.int64]:
+        """Position of one entry a record: the nearest number; of categories, which have no distance, the best."""
+        far = np.abs(self.values[candidates] - X[records, self.shown]) if self.number else -gain
+        order = np.lexsort((candidates, far, records))
+        return order[np.unique(records[order], return_index=True)[1]]
+
+    def change(self, x: NDArray[np.float32], to: int, probability: float) -> Change:
+        """One change as people read it."""
         comparison = Comparison.EQUAL
         if self.number:
-            comparison = Comparison.AT_LEAST if self.values[to] > now else Comparison.AT_MOST
-        return Change(self.idea, self.texts[to], comparison, float(after[pick]))
+            comparison = Comparison.AT_LEAST if self.values[to] > x[self.shown] else Comparison.AT_MOST
+        return Change(self.idea, self.texts[to], comparison, probability)
 
 
 @dataclass(frozen=True)
@@ -153,12 +153,12 @@ class Possibilities:
             moved = column.parts.margin(changed) - column.parts.margin(X)[records]
             after = calibration.probability(margin[records] + moved)
             gain = better * (after - before[records])
-            starts = np.searchsorted(records, np.arange(len(X) + 1))
             best = np.zeros(len(X))
             np.maximum.at(best, records, gain)
-            for i in np.flatnonzero(best >= WORTH):
-                mine = slice(starts[i], starts[i + 1])
-                out[i].append(column.smallest(X[i], candidates[mine], gain[mine], after[mine], float(best[i])))
+            enough = np.flatnonzero(gain >= np.maximum(ENOUGH * best[records], WORTH))
+            for pick in column.smallest(X, records[enough], candidates[enough], gain[enough]):
+                at = enough[pick]
+                out[records[at]].append(column.change(X[records[at]], int(candidates[at]), float(after[at])))
         return [tuple(sorted(c, key=lambda one: -better * one.probability)[:MOST]) for c in out]
 
 

@@ -25,9 +25,11 @@ from fedcrm.explanation.profile import Profile
 from fedcrm.explanation.spread import Spread, resampled_margins
 from fedcrm.features import Schema
 
-__all__ = ["Background", "Explained", "Explainer", "prepare"]
+__all__ = ["DECIMALS", "Background", "Explained", "Explainer", "prepare"]
 
 FORMAT = 1
+DECIMALS = 1
+"""Places after the point of a score and of everything on its scale."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,6 @@ class Background:
 
     federation, own: mean log-odds of every field over own records, (k,): the typical record.
     better:          +1 where a high score is good, -1 where it is bad.
-    decimals:        places of every figure shown.
     """
 
     calibration: Calibration
@@ -46,7 +47,6 @@ class Background:
     doubt: Doubt
     meanings: Mapping[str, Meaning]
     better: int
-    decimals: int
 
     def to_json(self) -> str:
         """Canonical text; from_json is the inverse."""
@@ -59,7 +59,6 @@ class Background:
             "doubt": self.doubt.to_raw(),
             "meanings": meanings_to_json(self.meanings),
             "better": self.better,
-            "decimals": self.decimals,
         }
         return json.dumps(raw, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
@@ -79,7 +78,6 @@ class Background:
                 Doubt.from_raw(raw["doubt"], len(own)),
                 meanings_from_json(raw["meanings"]),
                 1 if raw["better"] > 0 else -1,
-                int(raw["decimals"]),
             )
         except (KeyError, TypeError, IndexError, AttributeError) as wrong:
             raise ValueError("this is not the background of an explanation") from wrong
@@ -146,7 +144,7 @@ class Explainer:
         found = self.parts.read(X)
         federation = (found.federation - b.federation) @ self._members
         shares = federation + (found.own - b.own) @ self._members
-        probability, shown = figures(b.calibration, self.baseline, shares, b.decimals)
+        probability, shown = figures(b.calibration, self.baseline, shares, DECIMALS)
         margin = self.baseline + shares.sum(axis=1)
         cells = b.profile.cells(X)
         low, high = b.doubt.interval(b.calibration, cells, margin, found.variance)
@@ -186,13 +184,12 @@ def prepare(
     meanings: Mapping[str, Meaning],
     *,
     better: int,
-    decimals: int | None = None,
     rng: np.random.Generator,
 ) -> Explainer:
     """Everything an organisation's explanations need, from the rows the model was adopted on.
 
-    X, y:     own records, (n, k) and (n,), n >= 1.
-    decimals: by default 1 where the typical score is below 10 or above 90, else 0.
+    X, y:   own records, (n, k) and (n,), n >= 1.
+    better: +1 where a high score is good, -1 where it is bad.
     """
     parts = Parts.of(model)
     found: LogOdds = parts.read(X)
@@ -202,8 +199,5 @@ def prepare(
     refits = resampled_margins(model, schema, X, y, rng)
     spread = Spread.none(X.shape[1]) if refits is None else Spread.fit(profile.cells(X), refits)
     doubt = Doubt.of(spread, found.margin, 0 if refits is None else len(X))
-    if decimals is None:
-        typical = float(calibration.probability(np.array([found.constant + federation.sum() + own.sum()]))[0])
-        decimals = 0 if 0.1 <= typical <= 0.9 else 1
-    background = Background(calibration, federation, own, profile, doubt, meanings, better, decimals)
+    background = Background(calibration, federation, own, profile, doubt, meanings, better)
     return Explainer(schema, parts, background)

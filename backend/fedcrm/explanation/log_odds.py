@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from fedcrm.boosting import FederatedModel, HomeModel, LocalModel, PersonalModel, RidgeLogit
 from fedcrm.boosting.adjusted import columns_of
+from fedcrm.boosting.bins import Bins, codes
 from fedcrm.explanation.tree_shares import TreeTable
 
 __all__ = ["LogOdds", "Parts", "Served"]
@@ -50,14 +51,14 @@ class LogOdds:
 
 
 @dataclass(frozen=True, slots=True)
-class _Tables:
+class Tables:
     """Federated terms, compiled: for one field's bin, and for cells of pairs.
 
     single: (3, k, 256) by federation, own, variance. pair_fields: (pairs, 2). places: (pairs, 2, 256), position
     in the pair's table. starts: (pairs,). cells: (3, cells of all pairs).
     """
 
-    model: FederatedModel
+    bins: tuple[Bins, ...]
     single: NDArray[np.float64]
     pair_fields: NDArray[np.int64]
     places: NDArray[np.int64]
@@ -65,7 +66,7 @@ class _Tables:
     cells: NDArray[np.float64]
 
     @classmethod
-    def of(cls, model: FederatedModel, released: float, reweighted: NDArray[np.float64]) -> _Tables:
+    def of(cls, model: FederatedModel, released: float, reweighted: NDArray[np.float64]) -> Tables:
         """released: weight of the tables as released; reweighted: own weight of each term, (terms,)."""
         k = len(model.bins)
         single = np.zeros((3, k, 256))
@@ -88,14 +89,14 @@ class _Tables:
             cells.append(np.stack([released * term.mean, w * term.mean, released**2 * term.variance]))
         fields = np.array([t.grid.fields for t, _ in pairs], np.int64).reshape(len(pairs), 2)
         joined = np.concatenate(cells, axis=1) if cells else np.zeros((3, 0))
-        return cls(model, single, fields, places, starts, joined)
+        return cls(model.bins, single, fields, places, starts, joined)
 
     def read(self, X: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Federation (n, k), own (n, k), variance (n,)."""
         federation, own = np.zeros(X.shape), np.zeros(X.shape)
         variance = np.zeros(len(X))
         _read(
-            self.model.codes(X), self.single, self.pair_fields, self.places, self.starts, self.cells,
+            codes(self.bins, X), self.single, self.pair_fields, self.places, self.starts, self.cells,
             federation, own, variance,
         )  # fmt: skip
         return federation, own, variance
@@ -128,7 +129,7 @@ class Parts:
 
     fields: int
     constant: float
-    tables: _Tables | None
+    tables: Tables | None
     trees: TreeTable
     logit: RidgeLogit | None
     logit_weight: float
@@ -137,7 +138,7 @@ class Parts:
     def of(cls, model: Served) -> Parts:
         """Take a model apart."""
         if isinstance(model, FederatedModel):
-            tables = _Tables.of(model, 1.0, np.zeros(len(model.terms)))
+            tables = Tables.of(model, 1.0, np.zeros(len(model.terms)))
             return cls(len(model.bins), model.base, tables, TreeTable.of(()), None, 0.0)
         if isinstance(model, LocalModel):
             w = model.stack.weights
@@ -197,7 +198,7 @@ def _personal(model: PersonalModel) -> Parts:
             slopes[column.term] += w[0] * coefficient
         else:
             shifts[column.fields[0], list(column.bins)] += w[0] * coefficient
-    tables = _Tables.of(federated, float(w[0] + w[1]), slopes)
+    tables = Tables.of(federated, float(w[0] + w[1]), slopes)
     tables.single[1] += shifts
     constant = model.stack.intercept + (w[0] + w[1]) * federated.base + w[0] * adjusted.intercept
     empty = Parts(len(federated.bins), float(constant), tables, TreeTable.of(()), None, 0.0)

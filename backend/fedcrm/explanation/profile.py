@@ -22,7 +22,7 @@ __all__ = ["CELLS", "FieldProfile", "Profile", "stability_index"]
 CELLS = 16
 """Cells of a number at most; missing is one more."""
 MOST_LEVELS = 250
-SAMPLE = 512
+SAMPLE = 256
 """Own records kept for comparison with new ones."""
 ALIKE = 0.05
 """Share of own records that count as similar to the middle one of one's own."""
