@@ -9,6 +9,7 @@ import typer
 from fedcrm.cli.budget import budget
 from fedcrm.cli.demo import demo
 from fedcrm.cli.evaluate import evaluate
+from fedcrm.cli.serve import serve, settings
 from fedcrm.errors import FedCRMError
 
 __all__ = ["app", "main"]
@@ -23,6 +24,8 @@ def fedcrm() -> None:
 
 app.command()(demo)
 app.command()(evaluate)
+app.command()(serve)
+app.command()(settings)
 app.add_typer(budget, name="budget")
 
 

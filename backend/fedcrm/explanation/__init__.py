@@ -6,6 +6,7 @@ from fedcrm.explanation.counterfactuals import Change, Comparison
 from fedcrm.explanation.explainer import DECIMALS, Background, Explained, Explainer, prepare
 from fedcrm.explanation.ideas import Idea, Meaning, Moves, ideas_of, meanings_from_json, meanings_to_json
 from fedcrm.explanation.log_odds import LogOdds, Parts, Served
+from fedcrm.explanation.overview import overview
 from fedcrm.explanation.packed import pack, unpack
 from fedcrm.explanation.points import Figures, figures
 from fedcrm.explanation.profile import FieldProfile, Profile, stability_index
@@ -37,6 +38,7 @@ __all__ = [
     "ideas_of",
     "meanings_from_json",
     "meanings_to_json",
+    "overview",
     "pack",
     "prepare",
     "sentence",
