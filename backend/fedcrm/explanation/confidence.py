@@ -67,22 +67,23 @@ class Confidence:
     unknown: NDArray[np.bool_]
     missing: NDArray[np.bool_]
 
-    def reasons(self, i: int, ideas: Sequence[Idea], profile: Profile) -> tuple[Reason, ...]:
-        """Of record i, what concerns the whole record first."""
-        found = []
-        if self.similar[i] < FEW:
-            found.append(Reason(Caution.FEW_SIMILAR, None, {"count": round(float(self.similar[i]))}))
-        if self.width[i] > WIDE:
-            found.append(Reason(Caution.WIDE_INTERVAL, None, {"width": round(100 * float(self.width[i]))}))
-        for n, idea in enumerate(ideas):
-            known = profile.fields[idea.shown]
-            if self.out[i, n]:
-                found.append(Reason(Caution.OUT_OF_RANGE, idea.name, {"low": known.low, "high": known.high}))
-            elif self.unknown[i, n]:
-                found.append(Reason(Caution.UNKNOWN_VALUE, idea.name))
-            elif self.missing[i, n]:
-                found.append(Reason(Caution.MISSING, idea.name))
-        return tuple(found)
+    def reasons(self, ideas: Sequence[Idea], profile: Profile) -> list[tuple[Reason, ...]]:
+        """Of every record, what concerns the whole record first."""
+        found: list[list[Reason]] = [[] for _ in range(len(self.value))]
+        for i in np.flatnonzero(self.similar < FEW).tolist():
+            found[i].append(Reason(Caution.FEW_SIMILAR, None, {"count": round(float(self.similar[i]))}))
+        for i in np.flatnonzero(self.width > WIDE).tolist():
+            found[i].append(Reason(Caution.WIDE_INTERVAL, None, {"width": round(100 * float(self.width[i]))}))
+        for code, flags in (
+            (Caution.OUT_OF_RANGE, self.out),
+            (Caution.UNKNOWN_VALUE, self.unknown),
+            (Caution.MISSING, self.missing),
+        ):
+            for i, n in np.argwhere(flags).tolist():
+                known = profile.fields[ideas[n].shown]
+                ends = {"low": known.low, "high": known.high} if code is Caution.OUT_OF_RANGE else {}
+                found[i].append(Reason(code, ideas[n].name, ends))
+        return [tuple(reasons) for reasons in found]
 
 
 def confidence_of(

@@ -21,6 +21,7 @@ from fedcrm.explanation.calibration import Calibration
 from fedcrm.explanation.ideas import Idea, Moves
 from fedcrm.explanation.log_odds import Parts
 from fedcrm.explanation.profile import Profile
+from fedcrm.explanation.tree_shares import TreeTable
 from fedcrm.features import Kind, Schema
 
 __all__ = ["Change", "Comparison", "Possibilities"]
@@ -57,7 +58,7 @@ class Change:
 class _Column:
     """One idea's candidates: raw texts, and the idea's fields for each, (candidates, fields of the idea).
 
-    values: of the field shown, (candidates,). parts: what can change when these fields do.
+    values: of the field shown, (candidates,). trees: those that ask these fields, or a ratio of one.
     """
 
     idea: int
@@ -68,7 +69,7 @@ class _Column:
     values: NDArray[np.float64]
     number: bool
     moves: Moves
-    parts: Parts
+    trees: TreeTable
 
     def allowed(self, X: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Which candidates each record may be moved to, (n, candidates); none where its value is not known."""
@@ -91,8 +92,9 @@ class _Column:
     ) -> NDArray[np.int64]:
         """Position of one entry a record: the nearest number; of categories, which have no distance, the best."""
         far = np.abs(self.values[candidates] - X[records, self.shown]) if self.number else -gain
-        order = np.lexsort((candidates, far, records))
-        return order[np.unique(records[order], return_index=True)[1]]
+        order: NDArray[np.int64] = np.lexsort((candidates, far, records))
+        first: NDArray[np.bool_] = np.append(True, np.diff(records[order]) > 0)[: len(order)]
+        return np.asarray(order[first], np.int64)
 
     def change(self, x: NDArray[np.float32], to: int, probability: float) -> Change:
         """One change as people read it."""
@@ -107,6 +109,7 @@ class Possibilities:
     """Every candidate change, encoded once when the model is loaded."""
 
     schema: Schema
+    parts: Parts
     columns: tuple[_Column, ...]
 
     @classmethod
@@ -129,10 +132,10 @@ class Possibilities:
             found.append(
                 _Column(
                     n, idea.shown, fields, tuple(texts), encoded, values, number, idea.meaning.moves,
-                    parts.asking(touched),
+                    parts.trees.asking(touched),
                 )
             )  # fmt: skip
-        return cls(schema, tuple(found))
+        return cls(schema, parts, tuple(found))
 
     def changes(
         self, X: NDArray[np.float32], margin: NDArray[np.float64], calibration: Calibration, better: int
@@ -142,23 +145,32 @@ class Possibilities:
         X: encoded, (n, k); margin: its log-odds, (n,); better: +1 where a higher score is good, -1 where a lower is.
         """
         out: list[list[Change]] = [[] for _ in range(len(X))]
+        pairs = [np.nonzero(column.allowed(X)) for column in self.columns]
+        total = sum(len(records) for records, _ in pairs)
+        if total == 0:
+            return [() for _ in out]
         before = calibration.probability(margin)
-        for column in self.columns:
-            records, candidates = np.nonzero(column.allowed(X))
-            if len(records) == 0:
-                continue
-            changed = X[records]
-            changed[:, column.fields] = column.encoded[candidates]
-            _renew_ratios(self.schema, changed, column.fields)
-            moved = column.parts.margin(changed) - column.parts.margin(X)[records]
-            after = calibration.probability(margin[records] + moved)
-            gain = better * (after - before[records])
+        owners = np.concatenate([records for records, _ in pairs])
+        changed = X[owners]
+        ends = np.cumsum([len(records) for records, _ in pairs]).tolist()
+        moved = np.zeros(total)
+        for column, (records, candidates), end in zip(self.columns, pairs, ends, strict=True):
+            mine = changed[end - len(records) : end]
+            mine[:, column.fields] = column.encoded[candidates]
+            _renew_ratios(self.schema, mine, column.fields)
+            moved[end - len(records) : end] = column.trees.margin(mine) - column.trees.margin(X)[records]
+        moved += self.parts.additive(changed) - self.parts.additive(X)[owners]
+        after = calibration.probability(margin[owners] + moved)
+        gain = better * (after - before[owners])
+        for column, (records, candidates), end in zip(self.columns, pairs, ends, strict=True):
+            here = slice(end - len(records), end)
             best = np.zeros(len(X))
-            np.maximum.at(best, records, gain)
-            enough = np.flatnonzero(gain >= np.maximum(ENOUGH * best[records], WORTH))
-            for pick in column.smallest(X, records[enough], candidates[enough], gain[enough]):
-                at = enough[pick]
-                out[records[at]].append(column.change(X[records[at]], int(candidates[at]), float(after[at])))
+            np.maximum.at(best, records, gain[here])
+            enough = np.flatnonzero(gain[here] >= np.maximum(ENOUGH * best[records], WORTH))
+            picks = enough[column.smallest(X, records[enough], candidates[enough], gain[here][enough])]
+            chosen = zip(records[picks].tolist(), candidates[picks].tolist(), after[here][picks].tolist(), strict=True)
+            for i, to, probability in chosen:
+                out[i].append(column.change(X[i], to, probability))
         return [tuple(sorted(c, key=lambda one: -better * one.probability)[:MOST]) for c in out]
 
 

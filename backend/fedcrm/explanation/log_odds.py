@@ -13,8 +13,7 @@ between its two fields, which is its Shapley value, the tables being centred; tr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numba
 import numpy as np
@@ -152,10 +151,6 @@ class Parts:
         """Take apart what an organisation chose."""
         return cls.of(home.serving)
 
-    def asking(self, fields: Sequence[int]) -> Parts:
-        """What can change when these columns do: `margin` of it differs between records as the whole margin does."""
-        return replace(self, trees=self.trees.asking(fields))
-
     def read(self, X: NDArray[np.float32]) -> LogOdds:
         """X (n, k) encoded, NaN = missing. Raises ValueError if X has another width."""
         if X.ndim != 2 or X.shape[1] != self.fields:
@@ -174,13 +169,17 @@ class Parts:
 
     def margin(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Log-odds, (n,), for records that need no explanation; `read` gives the same to rounding error."""
-        out = self.constant + self.trees.margin(X)
+        return self.additive(X) + self.trees.margin(X)
+
+    def additive(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
+        """The margin without its trees, (n,)."""
+        out = np.full(len(X), self.constant)
         if self.tables is not None:
             federation, shifted, _ = self.tables.read(X)
             out += federation.sum(axis=1) + shifted.sum(axis=1)
         if self.logit is not None:
             out += self.logit_weight * self.logit.margin(X)
-        return np.asarray(out, np.float64)
+        return out
 
 
 def _width(model: LocalModel) -> int:

@@ -23,7 +23,20 @@ from fedcrm.features import Schema
 
 __all__ = ["pack", "unpack"]
 
-_TREES = ("starts", "points", "parent", "feature", "threshold", "missing", "levels", "sets", "left", "z", "before")
+_TREES = (
+    "starts",
+    "points",
+    "parent",
+    "feature",
+    "threshold",
+    "missing",
+    "levels",
+    "sets",
+    "left",
+    "right",
+    "z",
+    "before",
+)
 _TABLES = ("single", "pair_fields", "places", "starts", "cells")
 _MOST_BYTES = 1 << 30
 

@@ -44,6 +44,7 @@ class TreeTable:
                 goes right.
     sets:       bits of categories, eight words of 32 a question, uint32.
     left:       (nodes,) whether the node is its parent's left child.
+    right:      (nodes,) the node's right child, -1 at a leaf; the left one follows it.
     z:          (nodes,) fraction of weight that came here, times that of `before`.
     before:     (nodes,) the last node above whose incoming edge asked the same feature, -1 for none.
     constant:   what all trees predict on average.
@@ -58,6 +59,7 @@ class TreeTable:
     levels: NDArray[np.int64]
     sets: NDArray[np.uint32]
     left: NDArray[np.bool_]
+    right: NDArray[np.int64]
     z: NDArray[np.float64]
     before: NDArray[np.int64]
     constant: float
@@ -86,9 +88,10 @@ class TreeTable:
         """Log-odds, (n,): the leaves alone, for records that need no explanation."""
         out = np.zeros(len(X))
         if len(self):
-            starts, _, _, feature, threshold, missing, levels, sets, *_ = self._arrays()
-            right = _right_children(self.parent, self.left)
-            _leaves(np.ascontiguousarray(X, np.float32), starts, feature, threshold, missing, levels, sets, right, out)
+            _leaves(
+                np.ascontiguousarray(X, np.float32), self.starts, self.feature, self.threshold, self.missing,
+                self.levels, self.sets, self.right, out,
+            )  # fmt: skip
         return out
 
     def asking(self, fields: Sequence[int]) -> TreeTable:
@@ -189,6 +192,7 @@ class _Builder:
             np.array(self._levels, np.int64),
             np.concatenate(self._sets) if self._sets else np.zeros(0, np.uint32),
             np.array(self._left, np.bool_),
+            _right_children(np.array(self._parent, np.int64), np.array(self._left, np.bool_)),
             np.array(self._z, np.float64),
             np.array(self._before, np.int64),
             self._constant,

@@ -11,9 +11,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-import numpy as np
-from numpy.typing import NDArray
-
 __all__ = ["TEMPLATES", "Story", "Why", "sentence", "why_of"]
 
 MOST_NAMED = 2
@@ -49,11 +46,10 @@ class Why:
     lowers: tuple[int, ...]
 
 
-def why_of(points: NDArray[np.int64]) -> Why:
-    """points: of one record's ideas, (ideas,). Named are the largest on each side, and of those not the slight ones."""
-    order = np.argsort(-np.abs(points), kind="stable")
-    worth = max(1.0, 0.25 * float(np.abs(points).max(initial=0)))
-    named = [int(i) for i in order if abs(int(points[i])) >= worth]
+def why_of(points: Sequence[int]) -> Why:
+    """points: of one record's ideas. Named are the largest on each side, and of those not the slight ones."""
+    worth = max(1.0, 0.25 * max(map(abs, points), default=0))
+    named = sorted((i for i, p in enumerate(points) if abs(p) >= worth), key=lambda i: (-abs(points[i]), i))
     raises = tuple(i for i in named if points[i] > 0)[:MOST_NAMED]
     lowers = tuple(i for i in named if points[i] < 0)[:MOST_NAMED]
     if raises and lowers:

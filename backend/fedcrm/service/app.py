@@ -11,6 +11,7 @@ import logging
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import sqlalchemy as sa
@@ -71,25 +72,35 @@ def _service(request: Request) -> Service:
     return service
 
 
-def _caller(
-    request: Request,
+@dataclass(frozen=True, slots=True)
+class _Credentials:
+    """What a call brought, not yet looked at: that takes the database, and so belongs into the handler's thread."""
+
+    api_key: str | None
+    bearer: str | None
+
+
+async def _credentials(
     api_key: Annotated[str | None, Security(_KEY)],
     bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
-) -> Caller:
-    address = request.client.host if request.client else ""
-    caller = _service(request).caller(api_key, None if bearer is None else bearer.credentials, address)
+) -> _Credentials:
+    return _Credentials(api_key, None if bearer is None else bearer.credentials)
+
+
+Brought = Annotated[_Credentials, Depends(_credentials)]
+
+
+def _caller(request: Request, brought: _Credentials, *, admin: bool = False) -> Caller:
+    """Who calls. Raises ServiceError: 401, or 403 for a credential that is not for administration."""
+    caller = _service(request).caller(brought.api_key, brought.bearer, _address(request))
     request.state.org_id = caller.org_id
-    return caller
-
-
-def _admin(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
-    if caller.scope is not Scope.ADMIN:
+    if admin and caller.scope is not Scope.ADMIN:
         raise ServiceError(403, "forbidden", "This needs a credential for administration.")
     return caller
 
 
-Anybody = Annotated[Caller, Depends(_caller)]
-Admin = Annotated[Caller, Depends(_admin)]
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 def _own(caller: Caller, org_id: str) -> None:
@@ -102,8 +113,9 @@ admin = APIRouter(prefix="/v1/admin", tags=["administration"], responses=_REFUSA
 
 
 @public.post("/v1/predictions", response_model=PredictionReply, tags=["predictions"], summary="Score up to 200 records")
-def predict(request: Request, body: PredictionRequest, caller: Anybody) -> Response:
+def predict(request: Request, body: PredictionRequest, brought: Brought) -> Response:
     """One result a record, in the request's order; a record that cannot be scored is refused on its own."""
+    caller = _caller(request, brought)
     service = _service(request)
     _own(caller, body.org_id)
     request.state.records = len(body.records)
@@ -129,21 +141,27 @@ def predict(request: Request, body: PredictionRequest, caller: Anybody) -> Respo
 
 
 @public.get("/v1/models", tags=["models"], summary="Models of one's own organisation")
-def models(request: Request, caller: Anybody) -> Response:
+def models(request: Request, brought: Brought) -> Response:
     """Newest first within each task; `serving` is what answers now."""
+    return _models(request, _caller(request, brought))
+
+
+def _models(request: Request, caller: Caller) -> Response:
     standings = _service(request).registry.models(caller.org_id)
     return json_reply(200, {"request_id": request.state.request_id, "models": [_standing(s) for s in standings]})
 
 
 @public.get("/v1/models/{version}/card", tags=["models"], summary="Model card")
-def card(request: Request, version: str, caller: Anybody) -> Response:
+def card(request: Request, version: str, brought: Brought) -> Response:
     """Exact figures among it: for the organisation itself."""
+    caller = _caller(request, brought)
     return json_reply(200, _service(request).registry.card(caller.org_id, version))
 
 
 @public.post("/v1/feedback", response_model=FeedbackReply, tags=["feedback"], summary="What people thought of scores")
-def feedback(request: Request, body: FeedbackRequest, caller: Anybody) -> Response:
+def feedback(request: Request, body: FeedbackRequest, brought: Brought) -> Response:
     """Kept as opinions: an inferred label of low reliability at most, never a definitive one."""
+    caller = _caller(request, brought)
     _own(caller, body.org_id)
     accepted = _service(request).store_feedback(caller, body)
     return json_reply(200, {"request_id": request.state.request_id, "accepted": accepted})
@@ -155,7 +173,7 @@ def feedback(request: Request, body: FeedbackRequest, caller: Anybody) -> Respon
 def pairing(request: Request, body: PairingRequest) -> Response:
     """Makes the organisation known here and gives it its first key, which is shown this once."""
     service = _service(request)
-    address = request.client.host if request.client else ""
+    address = _address(request)
     if wait := service.failures.waits(address):
         raise ServiceError(429, "rate_limited", "Too many refused codes; wait.", retry_after=wait)
     try:
@@ -206,14 +224,15 @@ def metrics(request: Request) -> Response:
 
 
 @admin.get("/models", summary="Models, with what can be served")
-def admin_models(request: Request, caller: Admin) -> Response:
+def admin_models(request: Request, brought: Brought) -> Response:
     """As /v1/models."""
-    return models(request, caller)
+    return _models(request, _caller(request, brought, admin=True))
 
 
 @admin.post("/models/{version}/activate", summary="Serve this version from now on")
-def activate(request: Request, version: str, caller: Admin) -> Response:
+def activate(request: Request, version: str, brought: Brought) -> Response:
     """Swapped at once; calls under way end with the model they began with."""
+    caller = _caller(request, brought, admin=True)
     service = _service(request)
     facts = service.registry.activate(caller.org_id, version)
     service.record_audit(caller, "activate", facts.version, request.state.request_id)
@@ -221,8 +240,9 @@ def activate(request: Request, version: str, caller: Admin) -> Response:
 
 
 @admin.post("/roll-back", summary="Serve what served before")
-def roll_back(request: Request, body: RollBackRequest, caller: Admin) -> Response:
+def roll_back(request: Request, body: RollBackRequest, brought: Brought) -> Response:
     """Rolling back twice is where one began."""
+    caller = _caller(request, brought, admin=True)
     service = _service(request)
     facts = service.registry.roll_back(caller.org_id, body.task)
     service.record_audit(caller, "roll back", facts.version, request.state.request_id)
@@ -230,8 +250,9 @@ def roll_back(request: Request, body: RollBackRequest, caller: Admin) -> Respons
 
 
 @admin.get("/keys", summary="API keys, without the keys")
-def keys(request: Request, caller: Admin) -> Response:
+def keys(request: Request, brought: Brought) -> Response:
     """Names and times; a key itself is stored nowhere."""
+    caller = _caller(request, brought, admin=True)
     found = _service(request).tenants.keys(caller.org_id)
     return json_reply(
         200,
@@ -252,8 +273,9 @@ def keys(request: Request, caller: Admin) -> Response:
 
 
 @admin.post("/keys", status_code=201, summary="A new API key", responses={409: {"model": ErrorReply}})
-def new_key(request: Request, body: KeyRequest, caller: Admin) -> Response:
+def new_key(request: Request, body: KeyRequest, brought: Brought) -> Response:
     """Shown this once. Two live keys a scope at most, so that one can replace the other."""
+    caller = _caller(request, brought, admin=True)
     service = _service(request)
     made = service.tenants.new_key(caller.org_id, Scope(body.scope), body.label or caller.user)
     service.record_audit(caller, "new key", made.key_id, request.state.request_id)
@@ -269,8 +291,9 @@ def new_key(request: Request, body: KeyRequest, caller: Admin) -> Response:
 
 
 @admin.delete("/keys/{key_id}", summary="Retire an API key")
-def retire_key(request: Request, key_id: str, caller: Admin) -> Response:
+def retire_key(request: Request, key_id: str, brought: Brought) -> Response:
     """Invalid at once."""
+    caller = _caller(request, brought, admin=True)
     service = _service(request)
     if not service.tenants.retire_key(caller.org_id, key_id):
         raise ServiceError(404, "key_missing", "There is no live key of this name.")
@@ -279,8 +302,9 @@ def retire_key(request: Request, key_id: str, caller: Admin) -> Response:
 
 
 @admin.get("/audit", summary="What administrators did")
-def audit(request: Request, caller: Admin, limit: Annotated[int, Query(ge=1, le=_MOST_AUDIT)] = 100) -> Response:
+def audit(request: Request, brought: Brought, limit: Annotated[int, Query(ge=1, le=_MOST_AUDIT)] = 100) -> Response:
     """Newest first."""
+    caller = _caller(request, brought, admin=True)
     a = tables.audit.c
     with _service(request).database.reading() as connection:
         rows = connection.execute(
@@ -297,8 +321,9 @@ def audit(request: Request, caller: Admin, limit: Annotated[int, Query(ge=1, le=
 
 
 @admin.get("/watch", summary="Shift of scores, attributions and features")
-def watch(request: Request, caller: Admin) -> Response:
+def watch(request: Request, brought: Brought) -> Response:
     """Each serving model against the one before it and against its training records."""
+    caller = _caller(request, brought, admin=True)
     service = _service(request)
     service.watch.flush()
     reports = service.watch.reports(caller.org_id)

@@ -16,7 +16,6 @@ from fedcrm.explanation import (
     Explained,
     Explainer,
     Idea,
-    Reason,
     Story,
     sentence,
     why_of,
@@ -27,7 +26,7 @@ from fedcrm.features.forms import is_missing
 from fedcrm.service.messages import Record
 from fedcrm.service.registry import LoadedModel, ModelFacts
 
-__all__ = ["Scored", "encode", "model_reply", "score_records"]
+__all__ = ["Scored", "model_reply", "score_records"]
 
 MOST_ATTRIBUTIONS = 12
 _UNIT = 10**DECIMALS
@@ -85,7 +84,7 @@ def model_reply(facts: ModelFacts) -> dict[str, Any]:
 
 def score_records(model: LoadedModel, records: Sequence[Record], scored_at: str) -> Scored:
     """One result a record, in order."""
-    facts, explainer = model.facts, model.explainer
+    facts = model.facts
     refused: dict[int, dict[str, str]] = {}
     for i, record in enumerate(records):
         if record.vocabulary_digest != facts.vocabulary_digest:
@@ -101,49 +100,42 @@ def score_records(model: LoadedModel, records: Sequence[Record], scored_at: str)
                 f"{len(facts.vocabulary)} features.",
             }
     kept = [i for i in range(len(records)) if i not in refused]
-    cells = [dict(zip(facts.vocabulary, records[i].vector, strict=True)) for i in kept]
-    X = encode(explainer, cells)
+    vectors = [records[i].vector for i in kept]
+    X = model.encoder.encode(vectors)
     sound = np.ones(len(kept), np.bool_)
-    for row, feature in _malformed(explainer, X, cells):
+    for row, feature in _malformed(model, X, vectors):
         sound[row] = False
         refused[kept[row]] = {"code": "malformed_value", "message": f"{feature}: not a number."}
     X = X[sound]
     good = [kept[row] for row in np.flatnonzero(sound)]
-    explained = explainer.explain(X) if good else None
+    explained = model.explainer.explain(X) if good else None
     results: list[dict[str, Any]] = [
         {"pseudonym": r.pseudonym, "status": "refused", "prediction": None, "error": refused.get(i)}
         for i, r in enumerate(records)
     ]
     if explained is not None:
-        writer = _Writer(explainer, explained, scored_at)
-        rows = np.flatnonzero(sound).tolist()
+        writer = _Writer(model, explained, scored_at)
         for n, i in enumerate(good):
             results[i] = {
                 "pseudonym": records[i].pseudonym,
                 "status": "scored",
-                "prediction": writer.prediction(n, X[n], cells[rows[n]], records[i].as_of),
+                "prediction": writer.prediction(n, X[n], records[i]),
                 "error": None,
             }
     return Scored(results, X, explained)
 
 
-def encode(explainer: Explainer, cells: Sequence[Mapping[str, str]]) -> NDArray[np.float32]:
-    """Cells by column as the model reads them, (n, k): unknown categories are "other", no value is missing."""
-    return explainer.schema.encode_records(cells)
-
-
-def _malformed(
-    explainer: Explainer, X: NDArray[np.float32], cells: Sequence[Mapping[str, str]]
-) -> list[tuple[int, str]]:
+def _malformed(model: LoadedModel, X: NDArray[np.float32], vectors: Sequence[Sequence[str]]) -> list[tuple[int, str]]:
     """(row, column) of every cell of a number that holds a text which is none, the first of each row."""
-    schema = explainer.schema
+    schema = model.explainer.schema
+    place = {name: n for n, name in enumerate(model.facts.vocabulary)}
     found: dict[int, str] = {}
     for j, f in enumerate(schema.fields):
-        if f.transform != "number":
+        if f.transform != "number" or f.source[0] not in place:
             continue
         column = f.source[0]
         for row in np.flatnonzero(np.isnan(X[:, j])).tolist():
-            text = cells[row].get(column, "")
+            text = vectors[row][place[column]]
             if text.strip() and not is_missing(text, schema.missing, schema.sentinels.get(column, ())):
                 found.setdefault(row, column)
     return list(found.items())
@@ -152,41 +144,45 @@ def _malformed(
 class _Writer:
     """Turns columns into one record's plain values; whatever is the same for all records is made once."""
 
-    def __init__(self, explainer: Explainer, explained: Explained, scored_at: str) -> None:
-        self._explainer, self._x, self._scored_at = explainer, explained, scored_at
+    def __init__(self, model: LoadedModel, explained: Explained, scored_at: str) -> None:
+        explainer = model.explainer
+        place = {name: n for n, name in enumerate(model.facts.vocabulary)}
+        self._schema, self._x, self._scored_at = explainer.schema, explained, scored_at
         self._ideas: tuple[Idea, ...] = explainer.ideas
         self._labels = [idea.label for idea in self._ideas]
-        self._baseline = explained.figures.baseline / _UNIT
-        self._points = explained.figures.points
-        self._order = np.argsort(-np.abs(self._points), axis=1, kind="stable")
+        self._cells = [_cell_of(explainer, idea, place) for idea in self._ideas]
+        f = explained.figures
+        self._baseline = f.baseline / _UNIT
+        self._points, self._federation = f.points.tolist(), explained.federation.tolist()
+        self._order = np.argsort(-np.abs(f.points), axis=1, kind="stable")[:, :MOST_ATTRIBUTIONS].tolist()
+        self._reasons = explained.confidence.reasons(self._ideas, explainer.background.profile)
+        self._score = f.score.tolist()
+        # Outwards, so that the score lies inside whatever is rounded.
+        self._low = np.minimum(np.floor(100 * _UNIT * explained.low), f.score).tolist()
+        self._high = np.maximum(np.ceil(100 * _UNIT * explained.high), f.score).tolist()
+        self._confidence = np.round(explained.confidence.value, 2).tolist()
 
-    def prediction(self, n: int, x: NDArray[np.float32], cells: Mapping[str, str], as_of: str) -> dict[str, Any]:
-        e = self._x
-        points = self._points[n].tolist()
-        federation = e.federation[n].tolist()
-        listed = [i for i in self._order[n, :MOST_ATTRIBUTIONS].tolist() if points[i]]
-        score = int(e.figures.score[n])
-        rest = score - e.figures.baseline - sum(points[i] for i in listed)
-        reasons = e.confidence.reasons(n, self._ideas, self._explainer.background.profile)
-        why = why_of(self._points[n])
+    def prediction(self, n: int, x: NDArray[np.float32], record: Record) -> dict[str, Any]:
+        points, federation, score = self._points[n], self._federation[n], self._score[n]
+        listed = [i for i in self._order[n] if points[i]]
+        rest = score - self._x.figures.baseline - sum([points[i] for i in listed])
+        reasons = self._reasons[n]
+        why = why_of(points)
         return {
             "score": score / _UNIT,
-            "interval": {
-                # Outwards, so that the score lies inside whatever is rounded.
-                "low": min(math.floor(100 * _UNIT * float(e.low[n])), score) / _UNIT,
-                "high": max(math.ceil(100 * _UNIT * float(e.high[n])), score) / _UNIT,
-                "level": COVERAGE,
-            },
-            "confidence": round(float(e.confidence.value[n]), 2),
-            "confidence_reasons": list(dict.fromkeys(_REASONS[r.code] for r in reasons)),
-            "confidence_details": [_reason(r) for r in reasons],
+            "interval": {"low": self._low[n] / _UNIT, "high": self._high[n] / _UNIT, "level": COVERAGE},
+            "confidence": self._confidence[n],
+            "confidence_reasons": list(dict.fromkeys([_REASONS[r.code] for r in reasons])),
+            "confidence_details": [
+                {"code": _REASONS[r.code], "feature": r.idea, "parameters": r.parameters} for r in reasons
+            ],
             "baseline": self._baseline,
             "attributions": [
                 {
                     "feature": self._ideas[i].name,
                     "label": self._labels[i],
                     "source": "federation" if abs(federation[i]) > abs(points[i] - federation[i]) else "own_data",
-                    "value": self._value(i, x, cells),
+                    "value": self._value(i, x, record),
                     "points": points[i] / _UNIT,
                     "federation_points": federation[i] / _UNIT,
                     "own_points": (points[i] - federation[i]) / _UNIT,
@@ -203,27 +199,31 @@ class _Writer:
             "counterfactuals": [
                 {
                     "feature": self._ideas[c.idea].name,
-                    "from": self._value(c.idea, x, cells),
+                    "from": self._value(c.idea, x, record),
                     "to": c.to,
                     "comparison": _COMPARISONS[c.comparison],
                     "score": round(100 * c.probability, DECIMALS),
                 }
-                for c in e.changes[n]
+                for c in self._x.changes[n]
             ],
-            "as_of": as_of,
+            "as_of": record.as_of,
             "scored_at": self._scored_at,
         }
 
-    def _value(self, i: int, x: NDArray[np.float32], cells: Mapping[str, str]) -> str:
-        """The cell itself; of a family, the value of the field that stands for it."""
-        field = self._explainer.schema.fields[self._ideas[i].shown]
-        if len(field.source) == 1 and field.transform in ("number", "category"):
-            return cells.get(field.source[0], "")
+    def _value(self, i: int, x: NDArray[np.float32], record: Record) -> str:
+        """The cell itself; of a family without one, the value of the field that stands for it."""
+        cell = self._cells[i]
+        if cell is not None:
+            return record.vector[cell]
         value = float(x[self._ideas[i].shown])
+        field = self._schema.fields[self._ideas[i].shown]
         if math.isnan(value):
             return ""
         return f"{value:.6g}" if field.kind is Kind.NUMERIC else field.label_of(value)
 
 
-def _reason(reason: Reason) -> dict[str, Any]:
-    return {"code": _REASONS[reason.code], "feature": reason.idea, "parameters": reason.parameters}
+def _cell_of(explainer: Explainer, idea: Idea, place: Mapping[str, int]) -> int | None:
+    """Position in a vector of the value that stands for an idea."""
+    field = explainer.schema.fields[idea.shown]
+    plain = len(field.source) == 1 and field.transform in ("number", "category")
+    return place.get(field.source[0]) if plain else None

@@ -23,6 +23,7 @@ from fedcrm.federation import write_atomically
 from fedcrm.privacy import Database
 from fedcrm.secrets import SecretBox
 from fedcrm.service import tables
+from fedcrm.service.encoder import Encoder
 
 __all__ = ["LoadedModel", "ModelFacts", "Privacy", "Registry", "Standing"]
 
@@ -79,10 +80,11 @@ class ModelFacts:
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model ready to score. It never changes."""
+    """A model ready to score. What it answers never changes."""
 
     facts: ModelFacts
     explainer: Explainer
+    encoder: Encoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,7 @@ class Registry:
         except OSError as error:
             raise StorageError(f"{name}: the model cannot be read ({error.strerror})") from error
         explainer = unpack(self._box.open_bytes(sealed, purpose=_purpose(org_id, version)))
-        model = LoadedModel(facts, explainer)
+        model = LoadedModel(facts, explainer, Encoder(explainer.schema, facts.vocabulary))
         with self._lock:
             self._loaded[org_id, version] = model
             while len(self._loaded) > MOST_LOADED:
