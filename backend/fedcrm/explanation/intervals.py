@@ -26,7 +26,7 @@ from fedcrm.explanation.spread import Spread
 __all__ = ["COVERAGE", "Doubt"]
 
 COVERAGE = 0.9
-SHAPE = 0.15
+SHAPE = 0.25
 ROWS = 100.0
 _DEVIATIONS = 1.6448536269514722  # of a normal, for COVERAGE
 
