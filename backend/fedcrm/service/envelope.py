@@ -8,7 +8,7 @@ import time
 import uuid
 from typing import Any
 
-from starlette.responses import Response
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fedcrm.service.logs import event
@@ -18,10 +18,6 @@ from fedcrm.service.replies import json_reply, refusal
 __all__ = ["Envelope"]
 
 _ID = re.compile(r"^[A-Za-z0-9-]{8,64}$")
-
-
-class _TooLarge(Exception):
-    """The body passed its limit while it was read."""
 
 
 class Envelope:
@@ -48,7 +44,8 @@ class Envelope:
             message = await receive()
             read += len(message.get("body", b""))
             if read > self._body_bytes:
-                raise _TooLarge
+                # An HTTPException, because FastAPI makes anything else that reading raises into a 400.
+                raise HTTPException(413, self._words)
             return message
 
         async def named(message: Message) -> None:
@@ -61,12 +58,10 @@ class Envelope:
         try:
             length = headers.get(b"content-length", b"0")
             if not length.isdigit() or int(length) > self._body_bytes:
-                await self._too_large(request_id)(scope, receive, named)
+                reply = json_reply(413, refusal("invalid_request", self._words, request_id))
+                await reply(scope, receive, named)
             else:
                 await self._app(scope, counted, named)
-        except _TooLarge:
-            if not started:
-                await self._too_large(request_id)(scope, receive, named)
         except Exception:
             logging.getLogger("fedcrm.service").exception("failed", extra={"facts": {"request_id": request_id}})
             if started:
@@ -91,6 +86,6 @@ class Envelope:
                 code=state.get("code"),
             )
 
-    def _too_large(self, request_id: str) -> Response:
-        message = f"The body is larger than {self._body_bytes} bytes; send fewer records."
-        return json_reply(413, refusal("invalid_request", message, request_id))
+    @property
+    def _words(self) -> str:
+        return f"The body is larger than {self._body_bytes} bytes; send fewer records."
