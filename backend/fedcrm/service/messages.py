@@ -40,6 +40,10 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _with_example(example: JsonDict) -> ConfigDict:
+    return ConfigDict(extra="forbid", frozen=True, json_schema_extra={"examples": [example]})
+
+
 class Record(_Body):
     """One record. vector: one cell a feature of the vocabulary, in its order; "" = missing."""
 
@@ -60,12 +64,8 @@ _RECORD_EXAMPLE: JsonDict = {
 class PredictionRequest(_Body):
     """What an org asks."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        json_schema_extra={
-            "examples": [{"org_id": "00D000000000001EAA", "task": "opportunity_win", "records": [_RECORD_EXAMPLE]}]
-        },
+    model_config = _with_example(
+        {"org_id": "00D000000000001EAA", "task": "opportunity_win", "records": [_RECORD_EXAMPLE]}
     )
 
     org_id: OrgId
@@ -212,6 +212,22 @@ class Opinion(_Body):
 class FeedbackRequest(_Body):
     """Opinions; a second one about the same score replaces the first."""
 
+    model_config = _with_example(
+        {
+            "org_id": "00D000000000001EAA",
+            "feedback": [
+                {
+                    "pseudonym": "9f2c4b7a1d3e5f60718293a4b5c6d7e8",
+                    "task": "opportunity_win",
+                    "model_version": "opportunity_win-r18-0003",
+                    "helpful": False,
+                    "reason": "outdated",
+                    "at": "2026-11-24T10:20:00Z",
+                }
+            ],
+        }
+    )
+
     org_id: OrgId
     feedback: Annotated[list[Opinion], Field(min_length=1, max_length=MOST_RECORDS)]
 
@@ -225,6 +241,8 @@ class FeedbackReply(BaseModel):
 
 class PairingRequest(_Body):
     """A one-time code from the node's administrator, and who redeems it. public_key: PEM, for signed tokens."""
+
+    model_config = _with_example({"code": "a-one-time-code-of-24-ch", "org_id": "00D000000000001EAA", "name": "Acme"})
 
     code: Annotated[str, StringConstraints(min_length=8, max_length=64)]
     org_id: OrgId
@@ -245,12 +263,16 @@ class PairingReply(BaseModel):
 class KeyRequest(_Body):
     """A new API key of one's own organisation."""
 
+    model_config = _with_example({"scope": "predict", "label": "record page"})
+
     scope: Literal["predict", "admin"] = "predict"
     label: Annotated[str, StringConstraints(max_length=255)] = ""
 
 
 class RollBackRequest(_Body):
     """Which task goes back to the model before."""
+
+    model_config = _with_example({"task": "opportunity_win"})
 
     task: Task
 
