@@ -48,6 +48,7 @@ FedCRMError
 │   ├── RequestRefused          any other refusal; `.status` and `.code` are the org's
 │   ├── WriteUncertain          a write whose reply was lost: done or not, it must not be repeated blindly
 │   └── UnexpectedReply         bytes that are not what the API promises
+├── ServiceError                the prediction service refuses; `.code` and `.status` are what a caller sees
 └── StorageError                the disk or the database refused
     └── SecretsLocked           sealed secrets do not open with this key
 
@@ -95,6 +96,7 @@ __all__ = [
     "SchemaChanged",
     "SecretsLocked",
     "SelfTestFailed",
+    "ServiceError",
     "SessionEnded",
     "SettingsError",
     "StorageError",
@@ -467,6 +469,19 @@ class UnexpectedReply(SalesforceError):
 
     def __init__(self, org: str, reason: str) -> None:
         super().__init__(org, reason, "check that the address is a Salesforce org's and no proxy answers for it")
+
+
+# --- prediction service --------------------------------------------------------------------------
+
+
+class ServiceError(FedCRMError):
+    """The prediction service refuses a call.
+
+    status, code: HTTP status, and the interface's own word for why. retry_after: seconds, where waiting helps.
+
+    def __init__(self, status: int, code: str, message: str, *, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message, self.retry_after = status, code, message, retry_after
 
 
 # --- storage -------------------------------------------------------------------------------------

@@ -81,7 +81,7 @@ def logit_to_raw(logit: RidgeLogit) -> dict[str, Any]:
     return {"encoding": encoding, "coefficients": logit.coefficients.tolist(), "intercept": logit.intercept}
 
 
-def logit_from_raw(raw: Any, path: Path) -> RidgeLogit:
+def logit_from_raw(raw: Any, path: Path | str) -> RidgeLogit:
     """Inverse of logit_to_raw, without the out-of-fold margins. Raises StorageError, naming the file."""
     try:
         encoding = dict(raw["encoding"])

@@ -11,6 +11,7 @@ from fedcrm.cli.demo import demo
 from fedcrm.cli.evaluate import evaluate
 from fedcrm.cli.org import org
 from fedcrm.cli.schema import schema
+from fedcrm.cli.serve import serve, settings
 from fedcrm.errors import FedCRMError
 
 __all__ = ["app", "main"]
@@ -25,6 +26,8 @@ def fedcrm() -> None:
 
 app.command()(demo)
 app.command()(evaluate)
+app.command()(serve)
+app.command()(settings)
 app.add_typer(budget, name="budget")
 app.add_typer(org, name="org")
 app.add_typer(schema, name="schema")

@@ -1,6 +1,6 @@
 """Rounds between organisations: who says what to whom, what is charged, what is kept, what is refused."""
 
-from fedcrm.federation.adoption import Adoption, Serves, adopt, adoption_of
+from fedcrm.federation.adoption import Adoption, Serves, adopt, adoption_of, calibration_of
 from fedcrm.federation.books import Books, NodeBooks, SimulatedBooks
 from fedcrm.federation.channel import Channel, Outcome
 from fedcrm.federation.checkpoint import Checkpoint, CoordinatorStore
@@ -48,6 +48,7 @@ __all__ = [
     "WeightSettings",
     "adopt",
     "adoption_of",
+    "calibration_of",
     "directory_name",
     "home_schema",
     "judge",

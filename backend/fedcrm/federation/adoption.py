@@ -4,7 +4,8 @@ All of it happens on the organisation's own rows and machine. Nothing leaves, so
 it chooses changes nothing in what it contributes.
 
     models/federated.json   the last received model that passed the gate
-    models/home/            own and stacked models, and the organisation's own encoding
+    models/home/            own and stacked models, the organisation's own encoding, and how each model's margins
+                            become probabilities
     models/choice.json      which of them serves, and the gate's verdicts
 """
 
@@ -22,13 +23,14 @@ from numpy.typing import NDArray
 
 from fedcrm.boosting import FederatedModel, HomeModel
 from fedcrm.errors import StorageError
+from fedcrm.explanation import Calibration
 from fedcrm.features import Schema, blocks_of
 from fedcrm.federation.gate import Gate, Verdict, judge
 from fedcrm.federation.home_schema import home_schema, unit_numbers
 from fedcrm.federation.participant import Records
 from fedcrm.files import write_atomically
 
-__all__ = ["Adoption", "Serves", "adopt", "adoption_of"]
+__all__ = ["Adoption", "Serves", "adopt", "adoption_of", "calibration_of"]
 
 
 FEWEST = 2
@@ -78,7 +80,7 @@ def adopt(
     verdicts = {kind: judge(y, *margins, kind, np.random.default_rng(seed)) for kind in Gate}
     accepted = verdicts[gate].accepted
     base = own if accepted else last
-    schema, home = _at_home(own if base is None else base, records, seed)
+    schema, home, calibrations = _at_home(own if base is None else base, records, seed)
     if home is None:
         choice = Serves.FEDERATED
     elif base is None:
@@ -86,18 +88,24 @@ def adopt(
     else:
         choice = Serves(home.chosen)
     adoption = Adoption(digest, choice, gate, verdicts, {} if home is None else home.weights)
-    _store(models, base, schema, home, adoption)
+    _store(models, base, schema, home, calibrations, adoption)
     return adoption
 
 
-def _at_home(base: FederatedModel, records: Records, seed: int) -> tuple[Schema, HomeModel | None]:
-    """The organisation's own encoding and models; no models where its rows hold hardly any of one class."""
+def _at_home(
+    base: FederatedModel, records: Records, seed: int
+) -> tuple[Schema, HomeModel | None, Mapping[Serves, Calibration]]:
+    """The organisation's own encoding and models; no models where its rows hold hardly any of one class.
+
+    Calibrated on validation rows, out of fold, which neither federated training nor the fold's models have seen.
+    """
     rows = np.concatenate([records.training, records.validation])
     schema = home_schema(base.schema, records.data, rows)
     training, validation = (schema.encode(records.data, part) for part in (records.training, records.validation))
     y = records.data.label[rows]
+    calibrations = {Serves.FEDERATED: Calibration.fit(base.margin(validation.X), validation.y)}
     if min(int(np.sum(y == 1)), int(np.sum(y == 0))) < FEWEST:
-        return schema, None
+        return schema, None, calibrations
     home = HomeModel.fit(
         base,
         training.X,
@@ -107,7 +115,9 @@ def _at_home(base: FederatedModel, records: Records, seed: int) -> tuple[Schema,
         seed,
         groups=unit_numbers(records.data, rows),
     )
-    return schema, home
+    for kind, oof in ((Serves.PERSONAL, home.personal.oof), (Serves.LOCAL, home.local.oof)):
+        calibrations[kind] = Calibration.fit(oof[len(training) :], validation.y)
+    return schema, home, calibrations
 
 
 def adoption_of(models: Path) -> Adoption | None:
@@ -122,6 +132,15 @@ def adoption_of(models: Path) -> Adoption | None:
     return Adoption(raw["model"], Serves(raw["choice"]), Gate(raw["gate"]), verdicts, raw["weights"])
 
 
+def calibration_of(models: Path, serves: Serves) -> Calibration:
+    """How the margins of the model it serves become probabilities. Raises StorageError."""
+    path = models / "home" / "calibration.json"
+    try:
+        return Calibration.from_raw(json.loads(path.read_text("utf-8"))[serves])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StorageError(f"{path} cannot be read") from error
+
+
 def _last_good(models: Path) -> FederatedModel | None:
     path = models / "federated.json"
     return FederatedModel.from_json(path.read_text("utf-8")) if path.exists() else None
@@ -133,7 +152,12 @@ def _margin(model: FederatedModel, records: Records) -> NDArray[np.float64]:
 
 
 def _store(
-    models: Path, federated: FederatedModel | None, schema: Schema, home: HomeModel | None, adoption: Adoption
+    models: Path,
+    federated: FederatedModel | None,
+    schema: Schema,
+    home: HomeModel | None,
+    calibrations: Mapping[Serves, Calibration],
+    adoption: Adoption,
 ) -> None:
     """choice.json last: it names what the rest is, so a kill before it means doing this again."""
     try:
@@ -143,6 +167,8 @@ def _store(
         if home is not None:
             home.save(building)
         write_atomically(building / "schema.json", schema.to_json().encode())
+        raw_maps = {kind: calibration.to_raw() for kind, calibration in calibrations.items()}
+        write_atomically(building / "calibration.json", (json.dumps(raw_maps, indent=1) + "\n").encode())
         if federated is not None:
             write_atomically(models / "federated.json", federated.to_json().encode())
         shutil.rmtree(models / "home", ignore_errors=True)

@@ -1,0 +1,29 @@
+"""Scores where people work: predictions with their reasons, over HTTP, for an organisation's own org."""
+
+from fedcrm.service.app import create_app
+from fedcrm.service.core import Service
+from fedcrm.service.demo import open_demo
+from fedcrm.service.migrations import migrate
+from fedcrm.service.publish import publish, vocabulary_digest
+from fedcrm.service.registry import ModelFacts, Privacy, Registry
+from fedcrm.service.server import run
+from fedcrm.service.settings import ServiceSettings, read_settings, settings_table
+from fedcrm.service.tenants import Scope, Tenants
+
+__all__ = [
+    "ModelFacts",
+    "Privacy",
+    "Registry",
+    "Scope",
+    "Service",
+    "ServiceSettings",
+    "Tenants",
+    "create_app",
+    "migrate",
+    "open_demo",
+    "publish",
+    "read_settings",
+    "run",
+    "settings_table",
+    "vocabulary_digest",
+]
