@@ -478,6 +478,7 @@ class ServiceError(FedCRMError):
     """The prediction service refuses a call.
 
     status, code: HTTP status, and the interface's own word for why. retry_after: seconds, where waiting helps.
+    """
 
     def __init__(self, status: int, code: str, message: str, *, retry_after: int | None = None) -> None:
         super().__init__(message)

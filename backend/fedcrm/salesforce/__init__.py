@@ -17,9 +17,9 @@ from fedcrm.salesforce.metadata import changes as schema_changes
 from fedcrm.salesforce.orgs import DEFAULT_RESERVE, Orgs, RegisteredOrg
 from fedcrm.salesforce.rest import RestExtractor, extractor_for
 from fedcrm.salesforce.retry import Retry
-from fedcrm.salesforce.secrets import KeyCommand, KeyFile, KeyService, KeySource, Secret, SecretCommand, read_secret
 from fedcrm.salesforce.session import OrgSession
 from fedcrm.salesforce.writeback import RowFailure, WriteBack, WriteReport
+from fedcrm.secrets import KeyCommand, KeyFile, KeyService, KeySource, Secret, SecretCommand, read_secret
 
 __all__ = [
     "API_VERSION",

@@ -35,7 +35,7 @@ from fedcrm.errors import (
 from fedcrm.salesforce.connection import not_trusted, untrusted
 from fedcrm.salesforce.replies import Refusal, read_refusal
 from fedcrm.salesforce.retry import Retry
-from fedcrm.salesforce.secrets import Secret, SecretCommand
+from fedcrm.secrets import Secret, SecretCommand
 
 __all__ = [
     "ClientCredentials",

@@ -33,7 +33,8 @@ from fedcrm.salesforce.auth import (
 )
 from fedcrm.salesforce.client import API_VERSION, Client
 from fedcrm.salesforce.retry import Retry
-from fedcrm.salesforce.secrets import (
+from fedcrm.salesforce.session import OrgSession
+from fedcrm.secrets import (
     KEY_BYTES,
     KeyCommand,
     KeyFile,
@@ -43,7 +44,6 @@ from fedcrm.salesforce.secrets import (
     SecretBox,
     SecretCommand,
 )
-from fedcrm.salesforce.session import OrgSession
 
 __all__ = ["DEFAULT_RESERVE", "Orgs", "RegisteredOrg"]
 

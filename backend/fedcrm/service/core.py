@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from fedcrm.errors import ServiceError, SettingsError, StorageError
-from fedcrm.federation import write_atomically
+from fedcrm.files import write_atomically
 from fedcrm.privacy import Database
 from fedcrm.secrets import SecretBox
 from fedcrm.service import tables

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from fedcrm.errors import ServiceError, StorageError
 from fedcrm.explanation import Explainer, pack, unpack
-from fedcrm.federation import write_atomically
+from fedcrm.files import write_atomically
 from fedcrm.privacy import Database
 from fedcrm.secrets import SecretBox
 from fedcrm.service import tables

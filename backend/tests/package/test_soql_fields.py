@@ -109,7 +109,12 @@ def test_every_field_in_a_query_exists(package, standard_fields):
 @pytest.mark.parametrize(
     ("name", "before", "after", "problem"),
     [
-        ("classes/PredictionSelector.cls", "WHERE ConvertedOpportunityId", "WHERE ConvertedOpportunity__c", "Lead.Conv"),
+        (
+            "classes/PredictionSelector.cls",
+            "WHERE ConvertedOpportunityId",
+            "WHERE ConvertedOpportunity__c",
+            "Lead.Conv",
+        ),
         ("classes/StageSelector.cls", "SELECT ApiName FROM CaseStatus", "SELECT ApiName FROM CaseStati", "CaseStati"),
         ("classes/ExtractionRunSelector.cls", "ORDER BY CreatedDate", "ORDER BY CreateDate", "CreateDate"),
         ("classes/FedCrmJobs.cls", "CronJobDetail.Name", "CronJobDetail.Nmae", "CronJobDetail.Nmae"),

@@ -19,8 +19,8 @@ from cryptography.x509.oid import NameOID
 from fedcrm.salesforce.auth import JwtBearer, TokenEndpoint
 from fedcrm.salesforce.client import Client
 from fedcrm.salesforce.retry import Retry
-from fedcrm.salesforce.secrets import Secret
 from fedcrm.salesforce.session import OrgSession
+from fedcrm.secrets import Secret
 
 # Test folders are no packages (importmode=importlib), so the scripted org is loaded by its file.
 _spec = importlib.util.spec_from_file_location("tiny_org", Path(__file__).with_name("tiny_org.py"))

@@ -16,8 +16,8 @@ from fedcrm.errors import (
     WrongOrg,
 )
 from fedcrm.salesforce.auth import SessionToken, TokenEndpoint
-from fedcrm.salesforce.secrets import Secret
 from fedcrm.salesforce.session import OrgSession
+from fedcrm.secrets import Secret
 
 LIMITS = "/services/data/v67.0/limits"
 

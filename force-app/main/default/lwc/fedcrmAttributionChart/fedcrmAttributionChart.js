@@ -1,0 +1,79 @@
+import { LightningElement, api } from 'lwc';
+import { fill, plain, signed } from 'c/fedcrmText';
+import raises from '@salesforce/label/c.FedCRM_Ui_Raises';
+import lowers from '@salesforce/label/c.FedCRM_Ui_Lowers';
+import unchanged from '@salesforce/label/c.FedCRM_Ui_NoEffect';
+import others from '@salesforce/label/c.FedCRM_Ui_OtherFactors';
+import average from '@salesforce/label/c.FedCRM_Ui_AverageRecord';
+import total from '@salesforce/label/c.FedCRM_Ui_ScoreTotal';
+import hidden from '@salesforce/label/c.FedCRM_Ui_Hidden';
+import noValue from '@salesforce/label/c.FedCRM_Ui_NoValue';
+import factor from '@salesforce/label/c.FedCRM_Ui_Factor';
+import thisRecord from '@salesforce/label/c.FedCRM_Ui_ThisRecord';
+import points from '@salesforce/label/c.FedCRM_Ui_Points';
+import fromFederation from '@salesforce/label/c.FedCRM_Ui_FromFederation';
+import fromOwnData from '@salesforce/label/c.FedCRM_Ui_FromOwnData';
+import caption from '@salesforce/label/c.FedCRM_Ui_FactorsCaption';
+
+/**
+ * Each factor's points on the score as a bar or a table row. Presentational: it fetches nothing.
+ * What it shows adds up: average record + factors + all other factors = score.
+ */
+export default class FedcrmAttributionChart extends LightningElement {
+    /** Factors with {feature, label, value, points, federationPoints, ownPoints, hidden}, largest first. */
+    @api attributions = [];
+    /** Points of everything that is not in attributions. */
+    @api otherPoints = 0;
+    /** Score of the average record, and the score that all of this adds up to. */
+    @api baseline = 0;
+    @api score = 0;
+    /** Digits after the decimal point of every figure. */
+    @api decimals = 0;
+    /** How many factors are shown by name; the rest joins all other factors. */
+    @api limit = 6;
+    /** Draw bars faintly: the score is a hint, no more. */
+    @api muted = false;
+    /** Draw a table instead of bars. */
+    @api asTable = false;
+
+    labels = { average, total, factor, thisRecord, points, fromFederation, fromOwnData, caption };
+
+    get rows() {
+        const shown = this.attributions.slice(0, Number(this.limit));
+        const rest = this.attributions.slice(Number(this.limit));
+        const sum = (name) => rest.reduce((before, one) => before + Number(one[name] ?? 0), 0);
+        const other = {
+            feature: 'other',
+            label: others,
+            value: '',
+            points: Number(this.otherPoints ?? 0) + sum('points'),
+            isOther: true
+        };
+        const all = [...shown, other];
+        const largest = Math.max(...all.map((one) => Math.abs(one.points)), 1e-9);
+        return all.map((one) => this.row(one, largest));
+    }
+    get baselineText() {
+        return plain(this.baseline, this.decimals);
+    }
+    get scoreText() {
+        return plain(this.score, this.decimals);
+    }
+
+    row(one, largest) {
+        const value = one.hidden ? hidden : one.isOther ? '' : (one.value ?? noValue);
+        const size = plain(Math.abs(one.points), this.decimals);
+        const direction = Number(one.points) === 0 ? unchanged : one.points > 0 ? raises : lowers;
+        return {
+            key: one.feature,
+            label: one.label,
+            value,
+            pointsText: signed(one.points, this.decimals),
+            federationText: one.isOther ? '' : signed(one.federationPoints ?? 0, this.decimals),
+            ownText: one.isOther ? '' : signed(one.ownPoints ?? 0, this.decimals),
+            spoken: fill(direction, one.label, value, size),
+            barClass: `bar bar_${one.points < 0 ? 'lowers' : 'raises'}${this.muted ? ' bar_muted' : ''}`,
+            barStyle: `inline-size: ${(Math.abs(one.points) / largest) * 50}%`
+        };
+    }
+}
