@@ -330,7 +330,7 @@ class Gains:
     worse: int
     stay_local: int
     mean: float
-    refused: int
+    refused_by_bootstrap: int
     refused_by_paper: int
 
 
@@ -342,7 +342,7 @@ def _gains(results: DemoResults) -> Gains:
         worse=sum(chosen < local for chosen, local in pairs),
         stay_local=sum(o.choice == "local" for o in results.organisations),
         mean=math.fsum(c - a for c, a in pairs) / len(pairs) if pairs else math.nan,
-        refused=sum(o.gate == "refused" for o in results.organisations),
+        refused_by_bootstrap=sum(o.bootstrap_gate == "refused" for o in results.organisations),
         refused_by_paper=sum(o.paper_gate == "refused" for o in results.organisations),
     )
 

@@ -62,6 +62,7 @@ def made_up(names: tuple[str, ...] = NAMES, **changes: object) -> DemoResults:
                 choice=choice,
                 gate="refused" if size == 259 else "accepted",
                 gate_drop=0.053 if size == 259 else -0.02 + 0.01 * rng.standard_normal(),
+                bootstrap_gate="refused" if size == 259 else "accepted",
                 paper_gate="refused" if size in (259, 745, 121) else "accepted",
                 weights={"A": 0.42, "R": 0.49, "Lx": 0.07, "Ll": 0.04},
             )
@@ -123,6 +124,8 @@ def made_up(names: tuple[str, ...] = NAMES, **changes: object) -> DemoResults:
         "fast": False,
         "delta": 1e-5,
         "organisations": tuple(organisations),
+        "gate_rule": "bootstrap",
+        "gate_refused": {"bootstrap": 1 / 9, "paper": 3 / 9},
         "left_out": (names[-1],),
         "means": {
             key: float(np.mean([getattr(o, key) for o in organisations if getattr(o, key) is not None]))
