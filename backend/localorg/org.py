@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from localorg.access import Context, Rights, load_rights
 from localorg.bootstrap import fill_new_org
@@ -123,7 +124,7 @@ class Org:
             row = connection.execute("SELECT TimeZoneSidKey, IsActive FROM User WHERE Id = ?", (user_id,)).fetchone()
         if row is None or not row[1]:
             raise OrgError("INVALID_SESSION_ID", "Session expired or invalid", status=401)
-        return Context(user_id, time_zone=row[0] or "UTC")
+        return Context(user_id, time_zone=_known_zone(row[0]))
 
     def rights(self, user_id: str) -> Rights:
         """What a user may do, as last committed."""
@@ -159,3 +160,11 @@ class Org:
         if unit.batches:
             for hook in self.committed_hooks:
                 hook(self, unit.batches)
+
+
+def _known_zone(name: str | None) -> str:
+    """The zone, or UTC where this machine knows none of that name."""
+    try:
+        return ZoneInfo(name or "UTC").key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return "UTC"

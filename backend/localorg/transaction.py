@@ -226,6 +226,10 @@ class Transaction:
         """Take rows out of the recycle bin."""
         return records.undelete(self._session(), ids, all_or_none=all_or_none)
 
+    def purge(self, ids: Sequence[str]) -> list[SaveResult]:
+        """Remove rows for good: a hard delete, and emptying the recycle bin."""
+        return records.purge(self._session(), ids)
+
     def convert_lead(self, wanted: LeadConversion) -> Conversion:
         """Make a contact, an account and an opportunity of a lead.
 
