@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 
-from localorg.records.activities import ACTIVITIES, renew_last_activity
+from localorg.records.effects import renew
 from localorg.records.outcomes import Operation, RowError, SavedBatch, SaveResult
 from localorg.records.session import Session, chunks
 from localorg.schema import OnDelete, SObjectType
@@ -118,8 +118,7 @@ def _delete_of(session: Session, sobject: SObjectType, ids: list[str]) -> Errors
     _remove(session, sobject, {item: item for item in good}, 0)
     if good:
         old = tuple(there[item] for item in good)
-        if sobject.api_name in ACTIVITIES:
-            renew_last_activity(session, old)
+        renew(session, sobject, old)
         session.tell(SavedBatch(sobject, Operation.DELETE, tuple(good), (), old))
     return errors
 
@@ -202,7 +201,6 @@ def _undelete_of(session: Session, sobject: SObjectType, ids: list[str]) -> Erro
         session.connection.execute("DELETE FROM _bin WHERE root = ?", (item,))
     if good:
         rows = session.rows(sobject, good)
-        if sobject.api_name in ACTIVITIES:
-            renew_last_activity(session, rows.values())
+        renew(session, sobject, list(rows.values()))
         session.tell(SavedBatch(sobject, Operation.UNDELETE, tuple(good), tuple(rows[item] for item in good)))
     return errors

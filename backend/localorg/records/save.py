@@ -10,11 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from localorg.errors import OrgError
-from localorg.records.activities import ACTIVITIES, relate_to_accounts, renew_last_activity
 from localorg.records.checks import check_lookups, check_unique
 from localorg.records.delete import ROLLED_BACK
 from localorg.records.derive import derived
-from localorg.records.history import write_history
+from localorg.records.effects import after_save, before_save
 from localorg.records.outcomes import Operation, RowsRefused, SavedBatch, SaveResult
 from localorg.records.prepare import Row, prepare
 from localorg.records.session import Session
@@ -222,8 +221,7 @@ def _add(session: Session, sobject: SObjectType, rows: list[Row]) -> None:
     _fill(session, sobject, rows)
     check_lookups(session, sobject, rows)
     check_unique(session, sobject, rows)
-    if sobject.api_name in ACTIVITIES:
-        relate_to_accounts(session, rows, {})
+    before_save(session, sobject, rows, {})
     for row in rows:
         if not row.errors:
             changed = frozenset(row.values)
@@ -246,9 +244,7 @@ def _add(session: Session, sobject: SObjectType, rows: list[Row]) -> None:
         f"VALUES ({', '.join('?' * len(names))})"
     )
     session.connection.executemany(sql, ([row.id, *map(row.values.get, names[1:])] for row in good))
-    write_history(session, sobject, good, {})
-    if sobject.api_name in ACTIVITIES:
-        renew_last_activity(session, (row.values for row in good))
+    after_save(session, sobject, good, {})
     whole = tuple({**dict.fromkeys(names), **row.values, "Id": row.id} for row in good)
     session.tell(SavedBatch(sobject, Operation.INSERT, tuple(ids), whole))
 
@@ -350,8 +346,7 @@ def _change(session: Session, sobject: SObjectType, rows: list[Row]) -> None:
             _still_required(sobject, row)
     check_lookups(session, sobject, rows)
     check_unique(session, sobject, rows)
-    if sobject.api_name in ACTIVITIES:
-        relate_to_accounts(session, rows, there)
+    before_save(session, sobject, rows, there)
     for row in rows:
         if row.errors or row.id is None:
             continue
@@ -372,12 +367,10 @@ def _change(session: Session, sobject: SObjectType, rows: list[Row]) -> None:
             f"UPDATE {quoted(sobject.api_name)} SET {assignments} WHERE Id = ?",  # noqa: S608 -- quoted() admits API names only
             parameters,
         )
-    write_history(session, sobject, good, there)
+    after_save(session, sobject, good, there)
     if good:
         old = tuple(there[row.id] for row in good if row.id)
         new = tuple({**there[row.id], **row.values, **stamp} for row in good if row.id)
-        if sobject.api_name in ACTIVITIES:
-            renew_last_activity(session, (*old, *new))
         session.tell(SavedBatch(sobject, Operation.UPDATE, tuple(row.id for row in good if row.id), new, old))
 
 
