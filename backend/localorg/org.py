@@ -46,6 +46,7 @@ class Org:
         self.saved_hooks: list[SavedHook] = []
         self.committed_hooks: list[CommittedHook] = []
         self._rights: dict[str, Rights] = {}
+        self._rights_version = 0
         self._guard = threading.Lock()
         with store.reader() as connection:
             facts = store.setting(connection, "org")
@@ -130,9 +131,12 @@ class Org:
         """What a user may do, as last committed."""
         found = self._rights.get(user_id)
         if found is None:
+            version = self._rights_version
             with self.store.reader() as connection:
                 found = load_rights(connection, user_id, now=stored_datetime(self.clock.now()))
-            self._rights[user_id] = found
+            with self._guard:
+                if version == self._rights_version:  # else they changed while they were read
+                    self._rights[user_id] = found
         return found
 
     @contextmanager
@@ -151,15 +155,19 @@ class Org:
         """Read as a user. Writes are refused, so it never waits for the org's writer."""
         yield Transaction(Unit(self, readonly=True), context)
 
-    def committed(self, unit: Unit) -> None:
-        """A unit of work was kept: its schema is the org's from now on; hooks hear of its rows."""
-        with self._guard:
-            self.schema = unit.schema
-            if unit.touched_rights:
+    def settle(self, unit: Unit) -> None:
+        """Take over what a unit of work that was just kept has changed."""
+        self.schema = unit.schema
+        if unit.touched_rights:
+            with self._guard:
+                self._rights_version += 1
                 self._rights.clear()
-        if unit.batches:
+
+    def tell(self, batches: list[SavedBatch]) -> None:
+        """Let the hooks hear of rows that are kept."""
+        if batches:
             for hook in self.committed_hooks:
-                hook(self, unit.batches)
+                hook(self, batches)
 
 
 def _known_zone(name: str | None) -> str:

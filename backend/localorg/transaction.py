@@ -98,8 +98,9 @@ class Unit:
         """Keep what was written, and let the org take over the schema."""
         if self.connection is not None:
             self.connection = None
-            self.org.store.commit()
-            self.org.committed(self)
+            # The next writer must begin with this one's schema, so the org takes it over before it may.
+            self.org.store.commit(lambda: self.org.settle(self))
+            self.org.tell(self.batches)
 
     def abandon(self) -> None:
         """Forget what was written."""
