@@ -1,205 +1,149 @@
-"""Local orgs: reading 100,000 rows of 40 columns by three clients, nine orgs' memory, a million rows paged through.
+"""The local org's core: rows in and out of the store, SOQL to SQL, the memory of nine orgs.
 
-`python -m bench.localorg_bench [--million]`. Every reader runs in a process of its own, so that its peak memory is its own; all in
-this one run, against one server process.
+`python -m bench.localorg_bench` measures this part alone.
 """
 
 from __future__ import annotations
 
-import argparse
-import csv
-import io
 import json
-import os
-import resource
+import random
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from statistics import median, quantiles
 from typing import Any
 
-import requests
+from localorg.access import Context
+from localorg.org import Org
+from localorg.schema import FieldType, custom_field, custom_object
 
-ROWS, ORGS, EACH = 100_000, 9, 10_000
-FIELDS = (
-    "Name,AccountNumber,Type,BillingStreet,BillingCity,BillingState,BillingPostalCode,BillingCountry,ShippingStreet,"
-    "ShippingCity,ShippingState,ShippingPostalCode,ShippingCountry,Phone,Fax,Website,Sic,Industry,AnnualRevenue,"
-    "NumberOfEmployees,Ownership,TickerSymbol,Description,Rating,Site"
-).split(",")
-SYSTEM = (
-    "Id,OwnerId,CreatedDate,LastModifiedDate,SystemModstamp,IsDeleted,ParentId,CreatedById,LastModifiedById,"
-    "Owner.Name,Owner.Username,Owner.Email,Jigsaw,AccountSource,SicDesc"
-).split(",")
-QUERY = f"SELECT {','.join([*SYSTEM, *FIELDS])} FROM Account"
-API = "/services/data/v60.0"
+__all__ = ["rows"]
 
-
-class Client:
-    """One org of the running server."""
-
-    def __init__(self, org: dict[str, Any]) -> None:
-        self.url = org["instance_url"]
-        self.session = requests.Session()
-        self.session.headers["Authorization"] = f"Bearer {org['access_token']}"
-
-    def finish(self, kind: str, job: str) -> dict[str, Any]:
-        while True:
-            info: dict[str, Any] = self.session.get(f"{self.url}{API}/jobs/{kind}/{job}").json()
-            if info["state"] not in ("UploadComplete", "InProgress"):
-                return info
-            time.sleep(0.05)
-
-    def load(self, first: int, count: int) -> float:
-        """Insert accounts by Bulk 2; returns seconds."""
-        body = {"operation": "insert", "object": "Account", "contentType": "CSV"}
-        job = self.session.post(f"{self.url}{API}/jobs/ingest", json=body).json()["id"]
-        text = io.StringIO()
-        writer = csv.writer(text)
-        writer.writerow(FIELDS)
-        for n in range(first, first + count):
-            row = [f"Account {n}", n, "Prospect", f"Street {n}", "Berlin", "BE", "10115", "Germany", "Street", "City"]
-            row += ["X", "1", "DE", f"+49 30 {n}", "", "https://example.com", "1", "Banking", n * 1.5, n % 1000]
-            writer.writerow([*row, "Private", "T", f"Description of account {n}", "Hot", "HQ"])
-        began = time.perf_counter()
-        path = f"{self.url}{API}/jobs/ingest/{job}"
-        self.session.put(f"{path}/batches", data=text.getvalue().encode(), headers={"Content-Type": "text/csv"})
-        self.session.patch(path, json={"state": "UploadComplete"})
-        if self.finish("ingest", job)["numberRecordsFailed"]:
-            raise RuntimeError("rows were refused")
-        return time.perf_counter() - began
+_KINDS = (
+    FieldType.DOUBLE,
+    FieldType.STRING,
+    FieldType.BOOLEAN,
+    FieldType.DATE,
+    FieldType.DATETIME,
+    FieldType.PICKLIST,
+)
+_QUERIES = (
+    "SELECT Id, Name FROM Account WHERE Name = 'x'",
+    """SELECT Id, Name, Account.Owner.Name, Email FROM Contact
+    WHERE Account.Industry IN ('a', 'b') AND CreatedDate = LAST_N_DAYS:30 ORDER BY Name LIMIT 100""",
+    """SELECT Account.Name, COUNT(Id), SUM(Amount) FROM Opportunity WHERE IsClosed = true
+    GROUP BY Account.Name HAVING COUNT(Id) > 1""",
+    """SELECT Id, (SELECT Id, Subject FROM Tasks), (SELECT Id FROM Opportunities WHERE StageName LIKE 'c%')
+    FROM Account WHERE Id IN (SELECT AccountId FROM Opportunity)""",
+)
+_NINE_ORGS = """
+import resource, sys
+from pathlib import Path
+from localorg.org import Org
+orgs = [Org.create(Path(sys.argv[1]), alias=f"org{n}", number=n) for n in range(9)]
+for org in orgs:
+    with org.transaction(org.admin_context()) as work:
+        rows = [{"Name": f"Account {n}", "Industry": "Banking", "AnnualRevenue": n} for n in range(10000)]
+        work.insert("Account", rows)
+for org in orgs:
+    with org.snapshot(org.admin_context()) as work:
+        assert sum(1 for _ in work.query("SELECT Id, Name FROM Account")) == 10000
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
 
 
-def stream(org: dict[str, Any]) -> int:
-    """requests' raw stream into csv.reader: what a reader of one's own costs at least."""
-    client = Client(org)
-    body = {"operation": "query", "query": QUERY}
-    job = client.session.post(f"{client.url}{API}/jobs/query", json=body).json()["id"]
-    client.finish("query", job)
-    locator, count = "", 0
-    while locator != "null":
-        parameters: dict[str, str] = {"maxRecords": "50000"} | ({"locator": locator} if locator else {})
-        path = f"{client.url}{API}/jobs/query/{job}/results"
-        with client.session.get(path, params=parameters, stream=True) as answer:
-            answer.raw.decode_content = True
-            reader = csv.reader(io.TextIOWrapper(answer.raw, encoding="utf-8", newline=""))
-            next(reader)
-            count += sum(1 for _ in reader)
-            locator = answer.headers["Sforce-Locator"]
-    return count
-
-
-def simple_salesforce(org: dict[str, Any]) -> int:
-    """simple-salesforce's bulk2.query in pages of 50,000, each read by csv.reader."""
-    from simple_salesforce import Salesforce
-
-    client = Salesforce(instance_url=org["instance_url"], session_id=org["access_token"], version="60.0")
-    pages = client.bulk2.Account.query(QUERY, max_records=50_000, wait=0)
-    return sum(sum(1 for _ in csv.reader(io.StringIO(page))) - 1 for page in pages)
-
-
-def salesforce_bulk(org: dict[str, Any]) -> int:
-    """salesforce-bulk's raw stream, chunked by primary key, read by csv.reader."""
-    from salesforce_bulk import SalesforceBulk
-
-    client = SalesforceBulk(sessionId=org["access_token"], host=org["instance_url"])
-    job = client.create_query_job("Account", contentType="CSV", pk_chunking=25_000)
-    client.query(job, QUERY)
-    client.close_job(job)
-    count = 0
-    for batch in client.get_batch_list(job)[1:]:
-        client.wait_for_batch(job, batch["id"], sleep_interval=0)
-        for result in client.get_query_batch_result_ids(batch["id"], job):
-            raw = client.get_query_batch_results(batch["id"], result, job, raw=True)
-            raw.decode_content = True
-            count += sum(1 for _ in csv.reader(io.TextIOWrapper(raw, encoding="utf-8", newline=""))) - 1
-    return count
-
-
-READERS = {reader.__name__: reader for reader in (stream, simple_salesforce, salesforce_bulk)}
-
-
-def read_in_a_process(name: str, document: Path) -> dict[str, float]:
-    """Rows a second, job included, and peak MB of one reader in a fresh process."""
-    command = [sys.executable, "-m", "bench.localorg_bench", "--reader", name, "--document", str(document)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    found: dict[str, float] = json.loads(done.stdout)
-    return found
-
-
-def server_megabytes(directory: Path) -> float:
-    """Peak resident memory of the server."""
-    pid = json.loads((directory / "server.json").read_text())["pid"]
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
-
-
-def figures(*, million: bool) -> list[tuple[str, str]]:
-    """Everything, as (what, figure)."""
-    found: list[tuple[str, str]] = []
+def rows(size: int = 100_000) -> list[dict[str, Any]]:
+    """Rows a second of 40 columns, written in batches of 10,000 and read in each way; p50 of SOQL; memory."""
     with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder) / "data"
-        up = [sys.executable, "-m", "localorg.cli", "up", "--orgs", str(ORGS), "--data", str(data), "--json"]
-        began = time.perf_counter()
-        document = json.loads(subprocess.run(up, capture_output=True, text=True, check=True).stdout)
-        found.append(("nine orgs made and answering", f"{time.perf_counter() - began:.1f} s"))
-        os.environ["REQUESTS_CA_BUNDLE"] = document["ca_file"]
-        path = Path(folder) / "document.json"
-        path.write_text(json.dumps(document))
-        try:
-            for org in document["orgs"][1:]:
-                Client(org).load(0, EACH)
-            first = Client(document["orgs"][0])
-            seconds = first.load(0, ROWS)
-            found.append((f"{ROWS:,} rows x {len(FIELDS)} in by Bulk 2", f"{ROWS / seconds:,.0f} rows/s"))
-            for name in READERS:
-                read = read_in_a_process(name, path)
-                figure = f"{read['rows'] / read['seconds']:,.0f} rows/s with the job, {read['megabytes']:.0f} MB peak"
-                found.append((f"{ROWS:,} rows x 40 out: {name}", figure))
-            found.append(
-                (f"server, {ORGS} orgs, {ORGS - 1} of {EACH:,} accounts", f"{server_megabytes(data):.0f} MB peak")
-            )
-            if million:
-                for start in range(ROWS, 1_000_000, ROWS):
-                    first.load(start, ROWS)
-                found += page_through(first, data)
-        finally:
-            subprocess.run([sys.executable, "-m", "localorg.cli", "down", "--data", str(data)], check=True)
+        org = Org.create(Path(folder), alias="bench", number=1)
+        context = org.admin_context().in_system_mode()
+        _make_wide(org, context)
+        written = _write(org, context, size)
+        names = ", ".join(f"F{place}__c" for place in range(36))
+        soql = f"SELECT Id, Name, CreatedDate, LastModifiedDate, {names} FROM Wide__c"  # noqa: S608 -- names of this module
+        with org.snapshot(context) as work:
+            found = [
+                {"what": "plain sqlite3, the same columns", "rows/s": _plain(org, names, size)},
+                {"what": "tuples", "rows/s": _speed(size, work.query(soql).tuples)},
+                {"what": "lines of CSV", "rows/s": _speed(size, work.query(soql).csv_lines)},
+                {"what": "records", "rows/s": _speed(size, lambda: iter(work.query(soql)))},
+                {"what": "inserted", "rows/s": written},
+            ]
+        milliseconds = _compile_times(org)
+        org.close()
+    with tempfile.TemporaryDirectory() as folder:
+        memory = subprocess.run(  # noqa: S603 -- our own script
+            [sys.executable, "-c", _NINE_ORGS, folder], capture_output=True, text=True, check=True
+        )
+    p99 = quantiles(milliseconds, n=100)[98]
+    found.append({"what": "SOQL, parsed and compiled", "p50 ms": median(milliseconds), "p99 ms": p99})
+    found.append({"what": "nine orgs of 10,000 accounts", "peak MB": float(memory.stdout)})
     return found
 
 
-def page_through(client: Client, data: Path) -> list[tuple[str, str]]:
-    """A million rows by REST pages of 2,000."""
-    began = time.perf_counter()
-    page = client.session.get(f"{client.url}{API}/query", params={"q": "SELECT Id, Name FROM Account"}).json()
-    first = time.perf_counter() - began
-    count = len(page["records"])
-    while not page["done"]:
-        page = client.session.get(client.url + page["nextRecordsUrl"]).json()
-        count += len(page["records"])
-    speed = count / (time.perf_counter() - began)
-    figure = f"{speed:,.0f} rows/s, first page after {first:.2f} s, server {server_megabytes(data):.0f} MB peak"
-    return [(f"{count:,} rows by REST pages of 2,000", figure)]
+def _make_wide(org: Org, context: Context) -> None:
+    with org.transaction(context) as work:
+        wide = custom_object("Wide__c", work.new_key_prefix(), label="Wide")
+        for place in range(36):
+            kind = _KINDS[place % 6]
+            size = {"precision": 18, "scale": 4} if kind is FieldType.DOUBLE else {}
+            wide = wide.with_field(custom_field(f"F{place}__c", kind, **size))
+        work.save_object(wide)
 
 
-def main() -> None:
-    """Print the figures, or be one reader."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--million", action="store_true")
-    parser.add_argument("--reader", choices=READERS)
-    parser.add_argument("--document", type=Path)
-    asked = parser.parse_args()
-    if asked.reader is None:
-        for what, figure in figures(million=asked.million):
-            print(f"{what:50} {figure}")
-        return
-    org = json.loads(asked.document.read_text())["orgs"][0]
+def _write(org: Org, context: Context, size: int) -> float:
+    rng = random.Random(0)  # noqa: S311 -- made-up rows
+    spent = 0.0
+    for start in range(0, size, 10_000):
+        batch = [_row(rng, number) for number in range(start, min(size, start + 10_000))]
+        began = time.perf_counter()
+        with org.transaction(context) as work:
+            work.insert("Wide__c", batch)
+        spent += time.perf_counter() - began
+    return size / spent
+
+
+def _row(rng: random.Random, number: int) -> dict[str, object]:
+    values = (
+        round(rng.random() * 1000, 4),
+        f'text "value" {number}',
+        True,
+        "2026-01-31",
+        "2026-01-31T10:00:00Z",
+        "Hot",
+    )
+    return {"Name": f"row {number}", **{f"F{place}__c": values[place % 6] for place in range(36)}}
+
+
+def _plain(org: Org, names: str, size: int) -> float:
+    connection = sqlite3.connect(org.store.path)
+    sql = f"SELECT Id, Name, CreatedDate, LastModifiedDate, {names} FROM Wide__c"  # noqa: S608 -- names of this module
+    speed = _speed(size, lambda: connection.execute(sql))
+    connection.close()
+    return speed
+
+
+def _speed(size: int, read: Callable[[], Iterator[Any]]) -> float:
     began = time.perf_counter()
-    rows = READERS[asked.reader](org)
-    seconds = time.perf_counter() - began
-    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"rows": rows, "seconds": seconds, "megabytes": megabytes}))
+    for _ in read():
+        pass
+    return size / (time.perf_counter() - began)
+
+
+def _compile_times(org: Org) -> list[float]:
+    found = []
+    with org.snapshot(org.admin_context()) as work:
+        for _ in range(500):
+            for soql in _QUERIES:
+                began = time.perf_counter()
+                work.query(soql)
+                found.append((time.perf_counter() - began) * 1000)
+    return found
 
 
 if __name__ == "__main__":
-    main()
+    print(json.dumps(rows(), indent=1))  # noqa: T201 -- a command's answer

@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from localorg.access import Context, Rights, load_rights
 from localorg.bootstrap import fill_new_org
@@ -45,6 +46,7 @@ class Org:
         self.saved_hooks: list[SavedHook] = []
         self.committed_hooks: list[CommittedHook] = []
         self._rights: dict[str, Rights] = {}
+        self._rights_version = 0
         self._guard = threading.Lock()
         with store.reader() as connection:
             facts = store.setting(connection, "org")
@@ -123,15 +125,18 @@ class Org:
             row = connection.execute("SELECT TimeZoneSidKey, IsActive FROM User WHERE Id = ?", (user_id,)).fetchone()
         if row is None or not row[1]:
             raise OrgError("INVALID_SESSION_ID", "Session expired or invalid", status=401)
-        return Context(user_id, time_zone=row[0] or "UTC")
+        return Context(user_id, time_zone=_known_zone(row[0]))
 
     def rights(self, user_id: str) -> Rights:
         """What a user may do, as last committed."""
         found = self._rights.get(user_id)
         if found is None:
+            version = self._rights_version
             with self.store.reader() as connection:
                 found = load_rights(connection, user_id, now=stored_datetime(self.clock.now()))
-            self._rights[user_id] = found
+            with self._guard:
+                if version == self._rights_version:  # else they changed while they were read
+                    self._rights[user_id] = found
         return found
 
     @contextmanager
@@ -150,12 +155,24 @@ class Org:
         """Read as a user. Writes are refused, so it never waits for the org's writer."""
         yield Transaction(Unit(self, readonly=True), context)
 
-    def committed(self, unit: Unit) -> None:
-        """A unit of work was kept: its schema is the org's from now on; hooks hear of its rows."""
-        with self._guard:
-            self.schema = unit.schema
-            if unit.touched_rights:
+    def settle(self, unit: Unit) -> None:
+        """Take over what a unit of work that was just kept has changed."""
+        self.schema = unit.schema
+        if unit.touched_rights:
+            with self._guard:
+                self._rights_version += 1
                 self._rights.clear()
-        if unit.batches:
+
+    def tell(self, batches: list[SavedBatch]) -> None:
+        """Let the hooks hear of rows that are kept."""
+        if batches:
             for hook in self.committed_hooks:
-                hook(self, unit.batches)
+                hook(self, batches)
+
+
+def _known_zone(name: str | None) -> str:
+    """The zone, or UTC where this machine knows none of that name."""
+    try:
+        return ZoneInfo(name or "UTC").key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return "UTC"

@@ -98,8 +98,9 @@ class Unit:
         """Keep what was written, and let the org take over the schema."""
         if self.connection is not None:
             self.connection = None
-            self.org.store.commit()
-            self.org.committed(self)
+            # The next writer must begin with this one's schema, so the org takes it over before it may.
+            self.org.store.commit(lambda: self.org.settle(self))
+            self.org.tell(self.batches)
 
     def abandon(self) -> None:
         """Forget what was written."""
@@ -225,6 +226,10 @@ class Transaction:
     def undelete(self, ids: Sequence[str], *, all_or_none: bool = False) -> list[SaveResult]:
         """Take rows out of the recycle bin."""
         return records.undelete(self._session(), ids, all_or_none=all_or_none)
+
+    def purge(self, ids: Sequence[str]) -> list[SaveResult]:
+        """Remove rows for good: a hard delete, and emptying the recycle bin."""
+        return records.purge(self._session(), ids)
 
     def convert_lead(self, wanted: LeadConversion) -> Conversion:
         """Make a contact, an account and an opportunity of a lead.

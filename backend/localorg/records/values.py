@@ -16,7 +16,7 @@ from functools import partial
 from localorg.records.outcomes import RowError
 from localorg.schema import Field, FieldType
 from localorg.soql import stored_datetime
-from localorg.store import is_id, to18
+from localorg.store import is_id, storable, to18
 
 __all__ = ["Refusal", "Stored", "reader"]
 
@@ -44,7 +44,7 @@ def _mistyped(field: Field, value: object) -> Refusal:
 def _text(field: Field, value: object) -> Stored:
     if not isinstance(value, str):
         raise _mistyped(field, value)
-    text = value if field.type is FieldType.TEXTAREA else value.strip()
+    text = storable(value if field.type is FieldType.TEXTAREA else value.strip())
     if not text:
         return None
     if field.length and len(text) > field.length:

@@ -361,6 +361,27 @@ def test_a_query_that_makes_no_sense_is_refused_in_the_platforms_words(system, s
     assert message in refused.value.message
 
 
+def test_a_long_list_of_alternatives_is_no_deep_expression(system):
+    many = " OR ".join(f"Name = 'n{i}'" for i in range(3000))
+    assert found(system, f"{many} OR Name = 'Acme'") == ["Acme", "acme"]
+
+
+def test_a_limit_beyond_every_number_is_no_limit(system):
+    assert len(list(system.query("SELECT Id FROM Account LIMIT 99999999999999999999"))) == 4
+
+
+def test_half_a_character_in_a_query_finds_nothing_and_breaks_nothing(system):
+    assert found(system, "Name = '\\ud800'") == []
+    assert found(system, "Name = :v", binds={"v": "\ud800"}) == []
+
+
+def test_a_case_is_named_by_its_number_where_it_is_one_of_several_objects(system):
+    [saved] = system.insert("Case", [{"Subject": "s"}])
+    system.insert("Task", [{"Subject": "t", "WhatId": saved.id}])
+    [record] = system.query("SELECT What.Name, What.Type FROM Task")
+    assert record["What"] == {"Name": "00000001", "Type": "Case"}
+
+
 NASTY = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=20)
 
 
