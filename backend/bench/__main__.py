@@ -16,7 +16,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from bench import boosting_bench, gate_bench, localorg_bench, secagg_bench
+from bench import boosting_bench, gate_bench, localorg_bench, secagg_bench, wire_bench
 from fedcrm.evaluation.simulation import Federation, train_private
 from fedcrm.evaluation.telco import telco_demo
 from fedcrm.features import DataSet, propose_schema, split
@@ -92,6 +92,7 @@ def main() -> None:
         "trainings": trainings(5_000, 50_000),
         "gate": gate_bench.rows([telco_demo()]),
         "local_org": localorg_bench.rows(),
+        "local_org_over_the_wire": wire_bench.rows(),
     }
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=1) + "\n", "utf-8")

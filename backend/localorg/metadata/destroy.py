@@ -98,8 +98,6 @@ def _object(change: Change, name: str) -> None:
                 "This custom object is referenced elsewhere in salesforce.com: "
                 f"{child.child.api_name}.{child.field.api_name}"
             )
-    if sobject.history:
-        change.transaction.drop_object(sobject.history)
     change.transaction.drop_object(sobject.api_name)
     change.delete_rows("ObjectPermissions", {"SobjectType": sobject.api_name})
     change.delete_rows("FieldPermissions", {"SobjectType": sobject.api_name})
