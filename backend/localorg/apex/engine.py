@@ -25,7 +25,7 @@ from localorg.apex.entries import (
 from localorg.apex.faults import CompileError, Problem
 from localorg.apex.program import ANONYMOUS, ClassSource, Program
 from localorg.apex.runtime import jobs
-from localorg.apex.runtime.isolation import copy_of
+from localorg.apex.runtime.isolation import copy_of, hide_data
 from localorg.apex.runtime.jobs import Job
 from localorg.apex.runtime.services import Services
 from localorg.apex.runtime.testing import ClassCoverage, TestOutcome, run_class, test_methods, trace_of
@@ -264,6 +264,36 @@ class Engine:
                     outcomes += self._run_on(copied, context, space, classes)
         order = {info.name: number for number, (info, _) in enumerate(chosen)}
         outcomes.sort(key=lambda each: order[each.class_name])
+        return TestReport(outcomes, coverage_of(program, outcomes))
+
+    def chosen_tests(
+        self,
+        context: Context,
+        names: Sequence[str] | None = None,
+        methods: Mapping[str, Sequence[str]] | None = None,
+        *,
+        namespace: str | None = None,
+    ) -> dict[str, list[str]]:
+        """Method names by class of what `run_tests` would run. Raises OrgError INVALID_INPUT."""
+        with self.org.snapshot(context) as transaction:
+            program = self.program(transaction, namespace or self.org.namespace)
+            chosen = _chosen(program, names, methods or {})
+        return {info.name: [each.name for each in found] for info, found in chosen}
+
+    def run_tests_within(
+        self, transaction: Transaction, names: Sequence[str] | None = None, *, namespace: str | None = None
+    ) -> TestReport:
+        """Run tests as an open deployment has left the org; the deployment is afterwards as it was.
+
+        Raises OrgError INVALID_INPUT where a class is not there.
+        """
+        program = load_program(transaction, namespace or self.org.namespace)
+        mark = transaction.savepoint()
+        hide_data(transaction)
+        outcomes: list[TestOutcome] = []
+        for info, methods in _chosen(program, names, {}):
+            outcomes += run_class(program, transaction, self.services, info, methods)
+        transaction.roll_back(mark)
         return TestReport(outcomes, coverage_of(program, outcomes))
 
     def _run_on(

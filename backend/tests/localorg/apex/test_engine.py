@@ -195,7 +195,10 @@ def test_a_job_of_a_failed_transaction_never_runs(org, deploy, run, engine):
 
 def test_a_failing_scope_is_rolled_back_alone(org, deploy, run, engine):
     deploy(org, Rename=BATCH)
-    made = "List<Account> rows = new List<Account>(); for (Integer i = 0; i < 6; i++) rows.add(new Account(Name = 'a' + i));"
+    made = """
+    List<Account> rows = new List<Account>();
+    for (Integer i = 0; i < 6; i++) { rows.add(new Account(Name = 'a' + i)); }
+    """
     run(f"{made} insert rows;")
     run("Database.executeBatch(new Rename(), 2);")
     engine.run_pending_jobs()
