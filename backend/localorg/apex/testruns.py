@@ -116,7 +116,8 @@ class _Run:
                             JobItemsProcessed=0, TotalJobItems=len(self.chosen), NumberOfErrors=0)  # fmt: skip
             self.result = _put(
                 transaction, "ApexTestRunResult", AsyncApexJobId=self.job, UserId=self.context.user_id,
-                Status="Processing", StartTime=now, ClassesEnqueued=len(self.chosen), ClassesCompleted=0, Source="Tooling API",
+                Status="Processing", StartTime=now, ClassesEnqueued=len(self.chosen), ClassesCompleted=0,
+                Source="Tooling API",
                 MethodsEnqueued=sum(map(len, self.chosen.values())), MethodsCompleted=0, MethodsFailed=0,
             )  # fmt: skip
             for name in self.chosen:
@@ -145,8 +146,9 @@ class _Run:
     def _write(self, transaction: Transaction, outcome: TestOutcome) -> None:
         _put(
             transaction, "ApexTestResult", TestTimestamp=_now(transaction),
-            Outcome="Pass" if outcome.passed else "Fail", ApexClassId=self.class_ids.get(outcome.class_name), MethodName=outcome.method, Message=outcome.message,
-            StackTrace=outcome.stack, AsyncApexJobId=self.job, QueueItemId=self.items[outcome.class_name],
+            Outcome="Pass" if outcome.passed else "Fail", MethodName=outcome.method, Message=outcome.message,
+            ApexClassId=self.class_ids.get(outcome.class_name), StackTrace=outcome.stack, AsyncApexJobId=self.job,
+            QueueItemId=self.items[outcome.class_name],
             ApexTestRunResultId=self.result, RunTime=outcome.milliseconds,
         )  # fmt: skip
         for name, lines in outcome.coverage.items():
