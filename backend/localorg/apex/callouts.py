@@ -1,6 +1,6 @@
 """Real callouts: named credentials resolved, principals checked, secrets put into headers, remote sites honoured.
 
-Help: "Named Credentials", "External Credentials". A deployment keeps each as a setting of the org: `namedcredential:`,
+Help: "Named Credentials", "External Credentials". A deployment keeps each as a setting: `namedcredential:`,
 `externalcredential:`, `principal:` and `secret:` with their names, `remotesite:` for plain addresses.
 """
 
