@@ -25,7 +25,7 @@ from localorg.apex.entries import (
 from localorg.apex.faults import CompileError, Problem
 from localorg.apex.program import ANONYMOUS, ClassSource, Program
 from localorg.apex.runtime import jobs
-from localorg.apex.runtime.isolation import copy_of
+from localorg.apex.runtime.isolation import copy_of, hide_data
 from localorg.apex.runtime.jobs import Job
 from localorg.apex.runtime.services import Services
 from localorg.apex.runtime.testing import ClassCoverage, TestOutcome, run_class, test_methods, trace_of
@@ -130,11 +130,26 @@ class Engine:
             program = self.program(transaction, namespace)
             rt = Runtime(program, transaction, self.services, jobs, kind=kind, asynchronous=asynchronous)
             yield rt
-            for job in rt.jobs:
-                transaction.put_setting(_JOB_KEY + job.id, asdict(job))
-            asked = bool(rt.jobs)
-        if asked:
-            self._background.wake()
+            self._keep_jobs(rt)
+        self._background.wake()
+
+    @contextmanager
+    def joined(self, transaction: Transaction, namespace: str | None, kind: str) -> Iterator[Runtime]:
+        """Apex inside a transaction that somebody else has opened: a flow's, as it saves."""
+        rt = Runtime(self.program(transaction, namespace), transaction, self.services, jobs, kind=kind)
+        rt.undoes_writes = True
+        try:
+            yield rt
+        except BaseException:
+            if rt.before_writes is not None:
+                transaction.roll_back(rt.before_writes)
+            raise
+        self._keep_jobs(rt)
+
+    @staticmethod
+    def _keep_jobs(rt: Runtime) -> None:
+        for job in rt.jobs:
+            rt.transaction.put_setting(_JOB_KEY + job.id, asdict(job))
 
     def execute_anonymous(self, context: Context, text: str, *, namespace: str | None = None) -> AnonymousOutcome:
         """Run a block as a user, with their rights on records and none on fields: Apex is system code."""
@@ -178,7 +193,7 @@ class Engine:
     ) -> list[ActionResult]:
         """Run a class's @InvocableMethod for all inputs in one transaction. Raises OrgError where there is none."""
         with self.org.snapshot(context) as transaction:
-            namespace, info, method = self._invocable(transaction, class_name)
+            namespace, info, method = self.invocable(transaction, class_name)
             self._check_access(transaction, info, namespace)
         try:
             with self.opened(context, namespace, "action") as rt:
@@ -193,7 +208,8 @@ class Engine:
         error = {"statusCode": "UNKNOWN_EXCEPTION", "message": message, "fields": []}
         return [ActionResult(success=False, errors=[error]) for _ in inputs]
 
-    def _invocable(self, transaction: Transaction, name: str) -> tuple[str | None, ClassInfo, MethodInfo]:
+    def invocable(self, transaction: Transaction, name: str) -> tuple[str | None, ClassInfo, MethodInfo]:
+        """A class with an @InvocableMethod, its namespace first. Raises OrgError NOT_FOUND."""
         for namespace in self.namespaces(transaction):
             program = self.program(transaction, namespace)
             plain = name.removeprefix(f"{namespace}__") if namespace else name
@@ -264,6 +280,36 @@ class Engine:
                     outcomes += self._run_on(copied, context, space, classes)
         order = {info.name: number for number, (info, _) in enumerate(chosen)}
         outcomes.sort(key=lambda each: order[each.class_name])
+        return TestReport(outcomes, coverage_of(program, outcomes))
+
+    def chosen_tests(
+        self,
+        context: Context,
+        names: Sequence[str] | None = None,
+        methods: Mapping[str, Sequence[str]] | None = None,
+        *,
+        namespace: str | None = None,
+    ) -> dict[str, list[str]]:
+        """Method names by class of what `run_tests` would run. Raises OrgError INVALID_INPUT."""
+        with self.org.snapshot(context) as transaction:
+            program = self.program(transaction, namespace or self.org.namespace)
+            chosen = _chosen(program, names, methods or {})
+        return {info.name: [each.name for each in found] for info, found in chosen}
+
+    def run_tests_within(
+        self, transaction: Transaction, names: Sequence[str] | None = None, *, namespace: str | None = None
+    ) -> TestReport:
+        """Run tests as an open deployment has left the org; the deployment is afterwards as it was.
+
+        Raises OrgError INVALID_INPUT where a class is not there.
+        """
+        program = load_program(transaction, namespace or self.org.namespace)
+        mark = transaction.savepoint()
+        hide_data(transaction)
+        outcomes: list[TestOutcome] = []
+        for info, methods in _chosen(program, names, {}):
+            outcomes += run_class(program, transaction, self.services, info, methods)
+        transaction.roll_back(mark)
         return TestReport(outcomes, coverage_of(program, outcomes))
 
     def _run_on(

@@ -331,7 +331,7 @@ class Calls(Members):
     def assignable(self, code: Code, target: Type, at: At) -> str:
         """The value for a variable of a type. Raises CompileError, Illegal assignment."""
         if cost(code.type, target) is None:
-            if code.row and isinstance(target, Record):
+            if code.gives_row(target):
                 return f"only_row({code.text})"
             raise CompileError(f"Illegal assignment from {code.type} to {target}", at)
         return code.to(target)
@@ -347,7 +347,7 @@ class Calls(Members):
 
     def _passed(self, parameters: Sequence[Type], arguments: Sequence[Code]) -> str:
         return ", ".join(
-            f"only_row({each.text})" if each.row and isinstance(want, Record) else each.to(want)
+            f"only_row({each.text})" if each.gives_row(want) else each.to(want)
             for each, want in zip(arguments, parameters, strict=True)
         )
 
@@ -388,7 +388,7 @@ def _best(choices: list[_Choice], arguments: list[Code]) -> _Choice | None:
         total = 0
         for have, want in zip(arguments, choice.parameters, strict=True):
             each = cost(have.type, want)
-            if each is None and have.row and isinstance(want, Record):
+            if each is None and have.gives_row(want):
                 each = 5
             if each is None:
                 break

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from localorg.apex.types.conversion import carried
-from localorg.apex.types.model import NULL, Type
+from localorg.apex.types.conversion import carried, cost
+from localorg.apex.types.model import NULL, Platform, Record, Type
 
 __all__ = ["Code", "guarded"]
 
@@ -38,6 +38,12 @@ class Code:
     def to(self, target: Type) -> str:
         """The value carried over to another type; the checker has made sure that it goes."""
         return carried(self.text, self.type, target)
+
+    def gives_row(self, target: Type) -> bool:
+        """A query whose one row goes into an SObject of a type."""
+        if not (self.row and isinstance(self.type, Platform) and isinstance(target, Record)):
+            return False
+        return cost(self.type.arguments[0], target) is not None
 
     @property
     def is_null(self) -> bool:

@@ -295,7 +295,9 @@ class Expressions(Calls):
         if field.setter and self.scope.accessor_of is not field:
             return Code(f"{self.guard(target)}.p_{field.name.lower()}({made})", field.type)
         owner = self.guard(target)
-        return Code(f"put({owner}, {field.python!r}, {made})", field.type, effect=f"{owner}.{field.python} = {made}")
+        # Python would look at the value first; that is the same only where finding the owner has no effect.
+        effect = None if ":=" in owner or "(" in target.text else f"{owner}.{field.python} = {made}"
+        return Code(f"put({owner}, {field.python!r}, {made})", field.type, effect=effect)
 
     def _check_writable(self, field: FieldInfo, at: At) -> None:
         self._check_visible(field, at)

@@ -111,6 +111,8 @@ class Members(ABC):
             return Code(local.python, local.type)
         field = self._field(key)
         if field is None:
+            if key in UNSUPPORTED_NAMESPACES:
+                raise self.unsupported(node.name, node.at)
             raise CompileError(f"Variable does not exist: {node.name}", node.at)
         if field.static:
             return self._static_field(field, node.at)

@@ -144,7 +144,7 @@ class Statements:
         if self.scope.result is None:
             raise CompileError("Return value is not allowed: void method or constructor", node.at)
         code = self.expressions.expression(node.value)
-        if cost(code.type, self.scope.result) is None and not (code.row and isinstance(self.scope.result, Record)):
+        if cost(code.type, self.scope.result) is None and not code.gives_row(self.scope.result):
             raise CompileError(f"Illegal conversion from {code.type} to {self.scope.result}", node.at)
         self.lines.add(f"return {self.expressions.assignable(code, self.scope.result, node.at)}", node.at.line)
         return False

@@ -175,6 +175,7 @@ def write(
         null_pointer()
     rt.limits.count("dml_statements")
     rt.limits.count("dml_rows", len(records))
+    rt.about_to_write()
     outcome: list[SaveResult | None] = [None] * len(records)
     started = time.thread_time()
     for object_name in dict.fromkeys(record.type for record in records):

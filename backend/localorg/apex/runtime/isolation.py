@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from localorg.org import Org
+from localorg.org import Org, Transaction
 from localorg.schema import ObjectKind, Schema
 from localorg.store.tables import quoted
 
-__all__ = ["copy_of", "data_objects"]
+__all__ = ["copy_of", "data_objects", "hide_data"]
 
 
 def data_objects(schema: Schema) -> list[str]:
@@ -42,6 +42,16 @@ def copy_of(org: Org, *, with_data: bool) -> Iterator[Org]:
             yield copied
         finally:
             copied.close()
+
+
+def hide_data(transaction: Transaction) -> None:
+    """Take all data out of an open transaction; whoever asks puts it back with a savepoint."""
+    platform = transaction.acting_as(transaction.context.as_platform())
+    for name in data_objects(transaction.schema):
+        kept = " WHERE IsStandard = false" if name == "Pricebook2" else ""
+        ids = [row["Id"] for row in platform.query(f"SELECT Id FROM {name}{kept}")]  # noqa: S608 - names of the schema
+        if ids:
+            platform.delete(ids)
 
 
 def _empty(path: Path, schema: Schema) -> None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from localorg.apex.runtime.jobs import Job
     from localorg.apex.runtime.services import Services
     from localorg.apex.runtime.testing import TestState
-    from localorg.org import Transaction
+    from localorg.org import Savepoint, Transaction
 
 __all__ = ["DebugLine", "Runtime"]
 
@@ -90,6 +90,8 @@ class Runtime:
         self.rest = RestExchange()
         self.job_id: str | None = None
         self.batch_phase = ""
+        self.undoes_writes = False
+        self.before_writes: Savepoint | None = None
         self.caches: dict[str, Any] = {}
         self.coverage: dict[str, bytearray] = {}
         self._loaded: dict[str, ClassInfo] = {}
@@ -185,6 +187,11 @@ class Runtime:
             context = replace(self._context, mode=mode, sharing=sharing or user_mode)
             found = self._databases[key] = self.transaction.acting_as(context)
         return found
+
+    def about_to_write(self) -> None:
+        """In somebody else's transaction, remember where this code's own writes begin: a failure undoes only them."""
+        if self.undoes_writes and self.before_writes is None:
+            self.before_writes = self.transaction.savepoint()
 
     def transaction_has_writes(self) -> bool:
         """Whether something is uncommitted, so that a callout has to wait (a test's own set-up does not count)."""
