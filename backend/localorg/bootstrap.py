@@ -7,8 +7,8 @@ from datetime import datetime
 from sqlite3 import Connection
 from typing import Any
 
-from localorg.records.values import shown_moment
 from localorg.schema import Schema, SObjectType
+from localorg.soql import stored_datetime
 from localorg.store import Store, quoted
 
 __all__ = ["PROFILES", "fill_new_org"]
@@ -34,7 +34,7 @@ def fill_new_org(
     now: datetime,
 ) -> None:
     """Write the rows every org begins with, and the facts `Org` reads when it opens."""
-    _Filling(store, connection, schema, shown_moment(now)).all(alias, number, namespace)
+    _Filling(store, connection, schema, stored_datetime(now)).all(alias, number, namespace)
 
 
 class _Filling:

@@ -16,7 +16,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from sqlite3 import Connection
@@ -29,9 +29,9 @@ from localorg.bootstrap import fill_new_org
 from localorg.clock import Clock
 from localorg.errors import OrgError, SettingsError
 from localorg.records import SavedBatch, SaveResult, Session
-from localorg.schema import Field, Schema, SObjectType, standard_objects
+from localorg.schema import Field, Schema, SObjectType, describe_global, describe_object, standard_objects
 from localorg.schema.codec import from_json, to_json
-from localorg.soql import Query, ResultSet, Settings, compile_query, parse
+from localorg.soql import Query, ResultSet, Settings, compile_query, parse, stored_datetime
 from localorg.store import Store, tables
 
 __all__ = ["Org", "Savepoint", "Transaction"]
@@ -150,7 +150,7 @@ class Org:
         found = self._rights.get(user_id)
         if found is None:
             with self.store.reader() as connection:
-                found = load_rights(connection, user_id, now=_stored(self.clock.now()))
+                found = load_rights(connection, user_id, now=stored_datetime(self.clock.now()))
             self._rights[user_id] = found
         return found
 
@@ -223,7 +223,7 @@ class _Unit:
         if self.connection is not None:
             self.connection = None
             self.org.store.commit()
-            self.org._committed(self)  # noqa: SLF001 -- the org's own half of a commit
+            self.org._committed(self)
 
     def abandon(self) -> None:
         if self.connection is not None:
@@ -258,7 +258,7 @@ class Transaction:
         found = unit.rights.get(self.context.user_id)
         if found is None:
             with unit.reading() as connection:
-                found = load_rights(connection, self.context.user_id, now=_stored(self.now()))
+                found = load_rights(connection, self.context.user_id, now=stored_datetime(self.now()))
             unit.rights[self.context.user_id] = found
         return found
 
@@ -289,6 +289,31 @@ class Transaction:
         """What date literals depend on."""
         zone = self.context.time_zone
         return Settings(self.now().astimezone(ZoneInfo(zone)).date(), zone, self.org.fiscal_start)
+
+    # -- what there is
+
+    def describe_global(self, version: str) -> dict[str, Any]:
+        """The document of `/sobjects`: every object the user may read."""
+        rights, user = self.rights, self.context.mode is Mode.USER
+        shown = [item.api_name for item in self.schema if not user or rights.on(item).read]
+        return describe_global(self.schema, version, objects=set(shown))
+
+    def describe(self, object_name: str, version: str) -> dict[str, Any]:
+        """The document of `/sobjects/X/describe`, with the fields the user may read.
+
+        Raises OrgError NOT_FOUND where there is no such object, or none for this user.
+        """
+        sobject = self.schema.get(object_name, within=self.context.namespace)
+        rights, user = self.rights, self.context.mode is Mode.USER
+        if sobject is None or (user and not rights.on(sobject).read):
+            raise OrgError("NOT_FOUND", "The requested resource does not exist", status=404)
+        return describe_object(
+            self.schema,
+            sobject,
+            version,
+            readable=lambda item: not user or rights.of(sobject, item).read,
+            editable=lambda item: not user or rights.of(sobject, item).edit,
+        )
 
     # -- writes
 
@@ -396,6 +421,15 @@ class Transaction:
 
     # -- inside
 
+    def platform_session(self) -> Session:
+        """For deployments: the open write, to store rows that no user may, past every check.
+
+        Rights are read anew afterwards, since such rows may be what grants them.
+        """
+        self._unit.touched_rights = True
+        self._unit.rights.clear()
+        return self._session()
+
     def _object(self, name: str) -> SObjectType:
         return self.schema.object(name, within=self.context.namespace)
 
@@ -409,7 +443,7 @@ class Transaction:
             schema=unit.schema,
             context=self.context,
             rights=self.rights,
-            now=_stored(now),
+            now=stored_datetime(now),
             today=now.astimezone(ZoneInfo(self.context.time_zone)).date().isoformat(),
             organization_id=self.org.org_id,
             hooks=(self._saved,),
@@ -422,10 +456,6 @@ class Transaction:
             self._unit.rights.clear()
         for hook in self.org.saved_hooks:
             hook(self, batch)
-
-
-def _stored(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}+0000"
 
 
 def _alter(connection: Connection, before: SObjectType, after: SObjectType) -> None:

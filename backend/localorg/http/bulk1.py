@@ -193,9 +193,9 @@ def _run(server: Server, org_id: str, job_id: str, batch_id: str) -> None:
                 high=batch.get("_below"),
             ) as result:
                 if job.document["contentType"] == "CSV":
-                    count = write_spool(job.folder / f"{batch_id}.csv", result.columns, result.rows).rows
+                    count = write_spool(job.folder / f"{batch_id}.csv", result.header(), result.lines()).rows
                 else:
-                    count = result.write_documents(job.folder / f"{batch_id}.json", job.document["object"])
+                    count = result.write_documents(job.folder / f"{batch_id}.json")
             facts: Mapping[str, object] = {"numberRecordsProcessed": count, "_result": fresh_id("752")}
         else:
             facts = _load(server, job, batch_id)

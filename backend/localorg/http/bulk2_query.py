@@ -80,11 +80,11 @@ def _run(server: Server, job: Job, fault: Fault | None) -> None:
         strike(fault)
         context = org.context_for(job.document["createdById"])
         with selected(org, context, job.private["soql"], deleted=job.document["operation"] == "queryAll") as result:
+            delimiter = DELIMITERS[job.document["columnDelimiter"]]
             spool = write_spool(
                 job.folder / "result.csv",
-                result.columns,
-                result.rows,
-                delimiter=DELIMITERS[job.document["columnDelimiter"]],
+                result.header(delimiter),
+                result.lines(delimiter),
                 line_end=LINE_ENDINGS[job.document["lineEnding"]],
             )
         job.document.update(state="JobComplete", numberRecordsProcessed=spool.rows)

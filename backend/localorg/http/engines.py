@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from localorg.access import Context
-from localorg.org import Org
+from localorg.metadata import Compilers
+from localorg.org import Org, Transaction
 
 __all__ = ["ActionOutcome", "AnonymousOutcome", "Engines", "RestAnswer", "RestRequest", "TestRun"]
 
@@ -85,7 +86,9 @@ class Engines:
     execute_anonymous: (org, context, source).
     run_tests:         (org, context, run): starts it, returns the AsyncApexJob id; results are rows of ApexTest*.
     run_tests_now:     the same, but returns the platform's synchronous result document when all have ended.
-    deploy_tests:      (org, context, run): the deploy result's runTestResult document.
+    deploy_tests:      (transaction, class names, test level): run inside a deployment before it commits; the deploy
+                       result's runTestResult document.
+    compilers:         what a deployment compiles with.
     apex_rest:         (org, context, request).
     apex_action:       (org, context, class name, inputs): one outcome an input, in order.
     apex_actions:      (org, context): name by label of the invocable classes there are.
@@ -96,7 +99,8 @@ class Engines:
     execute_anonymous: Callable[[Org, Context, str], AnonymousOutcome] | None = None
     run_tests: Callable[[Org, Context, TestRun], str] | None = None
     run_tests_now: Callable[[Org, Context, TestRun], Json] | None = None
-    deploy_tests: Callable[[Org, Context, TestRun], Json] | None = None
+    deploy_tests: Callable[[Transaction, Sequence[str], str], Json] | None = None
+    compilers: Compilers = field(default_factory=Compilers)
     apex_rest: Callable[[Org, Context, RestRequest], RestAnswer] | None = None
     apex_action: Callable[[Org, Context, str, Sequence[Json]], list[ActionOutcome]] | None = None
     apex_actions: Callable[[Org, Context], Mapping[str, str]] | None = None

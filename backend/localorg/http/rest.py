@@ -13,7 +13,6 @@ from localorg.access import Rights
 from localorg.errors import OrgError
 from localorg.http.answers import json_answer, nothing
 from localorg.http.calls import Call, Route
-from localorg.http.describe import describe_global, describe_object
 from localorg.http.records_json import record_document
 from localorg.http.rows import Operation, save_rows
 from localorg.records import SaveResult
@@ -66,16 +65,14 @@ def sobject_of(call: Call, name: str | None = None) -> SObjectType:
 
 def _global_describe(call: Call) -> Response:
     unchanged = _unchanged(call)
-    return unchanged or json_answer(
-        describe_global(call.org.schema, _rights(call), call.version), headers={"Last-Modified": _changed_at(call)}
-    )
+    return unchanged or json_answer(_described(call, None), headers={"Last-Modified": _changed_at(call)})
 
 
 def _describe(call: Call) -> Response:
     sobject = sobject_of(call)
     unchanged = _unchanged(call)
     return unchanged or json_answer(
-        describe_object(call.org.schema, sobject, _rights(call), call.version),
+        _described(call, sobject),
         headers={"Last-Modified": _changed_at(call)},
     )
 
@@ -97,13 +94,20 @@ def _unchanged(call: Call) -> Response | None:
     return nothing(304) if call.server.ages.changed_at(call.org, _rights(call)) <= moment else None
 
 
+def _described(call: Call, sobject: SObjectType | None) -> dict[str, Any]:
+    with call.transaction() as transaction:
+        if sobject is None:
+            return transaction.describe_global(call.version)
+        return transaction.describe(sobject.api_name, call.version)
+
+
 def _rights(call: Call) -> Rights:
     return call.org.rights(call.context.user_id)
 
 
 def _metadata(call: Call) -> Response:
     sobject = sobject_of(call)
-    document = describe_object(call.org.schema, sobject, _rights(call), call.version)
+    document = _described(call, sobject)
     brief = {key: value for key, value in document.items() if key not in {"fields", "childRelationships"}}
     return json_answer({"objectDescribe": brief, "recentItems": []})
 
@@ -128,7 +132,7 @@ def _record(call: Call, sobject: SObjectType, field: str, value: str) -> dict[st
     names = [name for name in call.query.get("fields", "").split(",") if name]
     with call.transaction() as transaction:
         if not names:
-            readable = describe_object(call.org.schema, sobject, _rights(call), call.version)["fields"]
+            readable = _described(call, sobject)["fields"]
             names = [str(item["name"]) for item in readable]
         # Names come from the caller, so they are parsed, never trusted: they must be one name each.
         for name in names:

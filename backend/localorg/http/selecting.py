@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from localorg.access import Context
 from localorg.errors import OrgError
 from localorg.http.records_json import record_document
 from localorg.org import Org
-from localorg.schema import FieldType
-from localorg.soql import Column, Query, ResultSet, parse
+from localorg.soql import Query, ResultSet, csv_header, parse
 from localorg.soql.ast import And, Comparison, FieldPath, Literal, LiteralKind
 
 __all__ = ["BulkQuery", "Selected", "bulk_query", "chunk_bounds", "selected"]
@@ -30,19 +28,24 @@ class BulkQuery:
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """An open result. columns: dotted names; rows: text or None in each place, in their order; read once."""
+    """An open result, read once: as lines of CSV or as JSON documents."""
 
-    columns: tuple[str, ...]
-    rows: Iterator[Sequence[object]]
-    _result: ResultSet
+    result: ResultSet
 
-    def write_documents(self, path: Path, object_name: str) -> int:
+    def header(self, delimiter: str = ",") -> str:
+        """The first line of the CSV, without its end."""
+        return csv_header(self.result.compiled, delimiter)
+
+    def lines(self, delimiter: str = ",") -> Iterator[str]:
+        """One finished line a row, without its end; values may hold line ends of their own."""
+        return self.result.csv_lines(delimiter)
+
+    def write_documents(self, path: Path) -> int:
         """Write the records as JSON documents, one a line; returns how many."""
         count = 0
         with path.open("w", encoding="utf-8") as file:
-            for record in self._result:
+            for record in self.result:
                 document = record_document(record, "40.0")
-                document.setdefault("attributes", {"type": object_name})
                 file.write(json.dumps(document, ensure_ascii=False, separators=(",", ":")) + "\n")
                 count += 1
         return count
@@ -78,7 +81,7 @@ def selected(
     with org.transaction(context) as transaction:
         result = transaction.query(query, include_deleted=deleted)
         try:
-            yield Selected(tuple(column.name for column in result.columns), _texts(result), result)
+            yield Selected(result)
         finally:
             result.close()
 
@@ -104,32 +107,3 @@ def _between(query: Query, low: str | None, high: str | None) -> Query:
     if not extra:
         return query
     return replace(query, where=And((*(() if query.where is None else (query.where,)), *extra)))
-
-
-def _texts(result: ResultSet) -> Iterator[Sequence[object]]:
-    """Rows with values as CSV has them. Most columns are written as they are stored; the others are named here."""
-    special = [(at, write) for at, column in enumerate(result.columns) if (write := _writer(column)) is not None]
-    starts = [column.start for column in result.columns]
-    straight = starts == list(range(len(starts)))
-    for row in result.tuples():
-        values: Any = list(row[: len(starts)]) if straight else [row[at] for at in starts]
-        for at, write in special:
-            values[at] = write(values[at])
-        yield values
-
-
-def _writer(column: Column) -> Callable[[Any], object] | None:
-    if column.type is FieldType.BOOLEAN:
-        return _boolean
-    if column.type is FieldType.DATETIME:
-        return _moment
-    return None
-
-
-def _boolean(value: Any) -> str:
-    return "true" if value else "false"
-
-
-def _moment(value: Any) -> object:
-    # Both Bulk APIs write Z where REST writes +0000.
-    return value if value is None else str(value).replace("+0000", "Z")

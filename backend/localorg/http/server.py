@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from localorg.errors import OrgError
+from localorg.http.ages import SchemaAges
 from localorg.http.clock import kept_clock
 from localorg.http.consumers import Consumer, Consumers
 from localorg.http.cursors import Cursors
-from localorg.http.describe import SchemaAges
 from localorg.http.engines import Engines
 from localorg.http.faults import Faults
 from localorg.http.jobs import Jobs

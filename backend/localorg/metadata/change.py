@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import re
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,11 +17,12 @@ from localorg.errors import OrgError
 from localorg.metadata.package import SourceFile
 from localorg.metadata.results import ComponentResult
 from localorg.metadata.xmltree import Node, XmlProblem
+from localorg.org import Transaction
 from localorg.schema import Schema, SObjectType
 from localorg.schema.catalogue import prefixed
-from localorg.store import Store, quoted
+from localorg.store import quoted
 
-__all__ = ["Change", "Refused", "StoredComponent"]
+__all__ = ["TOKEN", "Change", "Refused", "StoredComponent"]
 
 _COMPONENT = "component:"
 
@@ -89,34 +89,31 @@ class StoredComponent:
 class Change:
     """What handlers work on.
 
-    namespace: of the components being deployed, "" for unmanaged ones in an org without a namespace.
-    version:   API version of the package, as "67.0".
-    now:       the org's time, as stored.
+    namespace:  of the components being deployed, "" for unmanaged ones in an org without a namespace.
+    version:    API version of the package, as "67.0".
+    now:        the org's time, as stored.
+    installing: the components come in an installed package, which may hold what a deployment may not.
     """
 
     def __init__(
-        self,
-        *,
-        store: Store,
-        connection: sqlite3.Connection,
-        schema: Schema,
-        user_id: str,
-        now: str,
-        namespace: str = "",
-        version: str = "67.0",
-        installing: bool = False,
+        self, transaction: Transaction, *, namespace: str = "", version: str = "67.0", installing: bool = False
     ) -> None:
-        self.schema = schema
+        session = transaction.platform_session()
+        self.transaction = transaction
         self.namespace = namespace
         self.version = version
-        self.now = now
+        self.now = session.now
         self.installing = installing
         self.results: list[ComponentResult] = []
-        self.dropped_objects: list[SObjectType] = []
-        self._store = store
-        self._connection = connection
-        self._user_id = user_id
+        self._store = session.store
+        self._connection = session.connection
+        self._user_id = transaction.context.user_id
         self._checks: list[tuple[str, str, str, Callable[[], None]]] = []
+
+    @property
+    def schema(self) -> Schema:
+        """As the deployment has left it so far."""
+        return self.transaction.schema
 
     # -- names
 
@@ -128,7 +125,7 @@ class Change:
         """A name without a suffix (class, label, permission) with the package's namespace, as listings show it."""
         return f"{self.namespace}__{name}" if self.namespace and "__" not in name else name
 
-    def object(self, name: str) -> SObjectType | None:
+    def sobject(self, name: str) -> SObjectType | None:
         """The object of that name as the deployment will leave it."""
         return self.schema.get(name, within=self.namespace or None)
 
@@ -198,7 +195,7 @@ class Change:
     ) -> tuple[str, bool]:
         """Store a component under its own kind and name; returns its id and whether it is new."""
         held = self.stored(kind, full_name)
-        made_id = component_id or (held.id if held is not None else self._component_id(kind))
+        made_id = component_id or (held.id if held is not None else self.new_id(_PREFIXES.get(kind, "0Ft")))
         stored = StoredComponent(
             kind,
             full_name,
@@ -232,8 +229,8 @@ class Change:
         self._store.put_setting(self._connection, f"{_COMPONENT}{kind}:{full_name}", None)
         return True
 
-    def _component_id(self, kind: str) -> str:
-        prefix = _PREFIXES.get(kind, "0Ft")
+    def new_id(self, prefix: str) -> str:
+        """A fresh id, 18 characters, of something that has no row."""
         return self._store.next_ids(self._connection, prefix, 1)[0]
 
     # -- rows of setup objects, written past the rights that hold for people
@@ -257,7 +254,7 @@ class Change:
         row = {**self._known(sobject, whole), "Id": new_id}
         names = ", ".join(map(quoted, row))
         self._connection.execute(
-            f"INSERT INTO {quoted(sobject.api_name)} ({names}) VALUES ({', '.join('?' * len(row))})",  # noqa: S608
+            f"INSERT INTO {quoted(sobject.api_name)} ({names}) VALUES ({', '.join('?' * len(row))})",  # noqa: S608 - quoted() admits API names only
             list(row.values()),
         )
         return new_id, True
@@ -287,14 +284,6 @@ class Change:
             f"DELETE FROM {quoted(object_name)} WHERE {tests}",
             list(map(_plain, key.values())),
         ).rowcount
-
-    def key_prefix(self, object_name: str) -> str:
-        """A key prefix for a new custom object: a00, a01, ..."""
-        number = self._store.next_number(self._connection, "custom-object-prefix")
-        high, low = divmod(number - 1, 36)
-        digits = "0123456789abcdefghijklmnopqrstuvwxyz"
-        letter = "am"[object_name.lower().endswith("__mdt")]
-        return f"{letter}{digits[high % 36]}{digits[low]}"
 
     def put_setting(self, key: str, value: Any) -> None:
         """Keep a JSON value in the org's file; None removes it."""

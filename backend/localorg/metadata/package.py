@@ -15,7 +15,7 @@ from pathlib import Path
 from localorg.metadata.kinds import CHILD_KINDS, KINDS, Kind, kind_of_path
 from localorg.metadata.xmltree import Node, XmlProblem, parse
 
-__all__ = ["BadPackage", "Manifest", "Package", "SourceFile", "read_folder", "read_zip"]
+__all__ = ["BadPackage", "Manifest", "Package", "SourceFile", "package_of", "read_folder", "read_zip"]
 
 _MOST_FILES = 10_000
 _MOST_BYTES = 400 << 20
@@ -82,17 +82,18 @@ def read_zip(content: bytes) -> Package:
                     ]
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as broken:
         raise BadPackage(f"The file is not a zip file: {broken}") from broken
-    return _package(files)
+    return package_of(files)
 
 
 def read_folder(folder: Path) -> Package:
     """Read a package that lies unpacked in the metadata API's own layout."""
-    return _package(
+    return package_of(
         {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
     )
 
 
-def _package(files: Mapping[str, bytes]) -> Package:
+def package_of(files: Mapping[str, bytes]) -> Package:
+    """A package from its files' content by path. Raises BadPackage, XmlProblem for a manifest that is no XML."""
     manifests = [path for path in files if path.rsplit("/", 1)[-1] == "package.xml" and path.count("/") <= 1]
     if not manifests:
         raise BadPackage("No package.xml found")

@@ -65,9 +65,7 @@ def _each(
         del session.batches[batches:]
         errors = {item: errors.get(item, ROLLED_BACK) for item in wanted}
     session.connection.execute("RELEASE remove")
-    return [
-        SaveResult(item, item not in errors, errors=(errors[item],) if item in errors else ()) for item in wanted
-    ]
+    return [SaveResult(item, item not in errors, errors=(errors[item],) if item in errors else ()) for item in wanted]
 
 
 def editable(session: Session, sobject: SObjectType, ids: list[str]) -> set[str] | None:
@@ -94,7 +92,9 @@ def _delete_of(session: Session, sobject: SObjectType, ids: list[str]) -> Errors
         refusal = RowError("INSUFFICIENT_ACCESS_OR_READONLY", f"entity type {sobject.api_name} does not support delete")
         return dict.fromkeys(ids, refusal)
     if session.user_mode and not session.rights.on(sobject).delete:
-        return dict.fromkeys(ids, RowError("INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id"))
+        return dict.fromkeys(
+            ids, RowError("INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id")
+        )
     there = session.rows(sobject, ids)
     allowed = editable(session, sobject, list(there))
     for item in ids:
@@ -112,7 +112,7 @@ def _delete_of(session: Session, sobject: SObjectType, ids: list[str]) -> Errors
     _remove(session, sobject, {item: item for item in good}, 0)
     if good:
         old = tuple(there[item] for item in good)
-        _tell(session, SavedBatch(sobject, Operation.DELETE, tuple(good), (), old))
+        session.tell(SavedBatch(sobject, Operation.DELETE, tuple(good), (), old))
     return errors
 
 
@@ -194,11 +194,5 @@ def _undelete_of(session: Session, sobject: SObjectType, ids: list[str]) -> Erro
         session.connection.execute("DELETE FROM _bin WHERE root = ?", (item,))
     if good:
         rows = session.rows(sobject, good)
-        _tell(session, SavedBatch(sobject, Operation.UNDELETE, tuple(good), tuple(rows[item] for item in good)))
+        session.tell(SavedBatch(sobject, Operation.UNDELETE, tuple(good), tuple(rows[item] for item in good)))
     return errors
-
-
-def _tell(session: Session, batch: SavedBatch) -> None:
-    session.batches.append(batch)
-    for hook in session.hooks:
-        hook(batch)

@@ -60,7 +60,9 @@ def _opportunity(
         given = values.get("ForecastCategoryName")
         found["ForecastCategory"] = names.get(str(given), given)
     amount, probability = values.get("Amount"), found.get("Probability", values.get("Probability"))
-    found["ExpectedRevenue"] = round(amount * probability / 100, 2) if amount is not None and probability is not None else None
+    found["ExpectedRevenue"] = (
+        round(amount * probability / 100, 2) if amount is not None and probability is not None else None
+    )
     close = values.get("CloseDate")
     if close:
         year, month = int(close[:4]), int(close[5:7])

@@ -22,7 +22,7 @@ def write_history(
     if sobject.history is not None:
         _field_history(session, sobject, rows, there)
     if sobject.api_name == "Opportunity":
-        _stages(session, sobject, rows, there)
+        _stages(session, rows, there)
 
 
 def _field_history(
@@ -47,9 +47,15 @@ def _field_history(
         for field in tracked:
             name = field.api_name
             if name in row.values and row.values[name] != before.get(name):
-                change = {"Field": _shown(sobject, name), "DataType": _DATA_TYPES.get(field.type, "Text")}
+                change: dict[str, Any] = {
+                    "Field": _shown(sobject, name),
+                    "DataType": _DATA_TYPES.get(field.type, "Text"),
+                }
                 if field.length <= 255 or not field.type.is_text:
-                    change |= {"OldValue": _text(before.get(name), field.type), "NewValue": _text(row.values[name], field.type)}
+                    change |= {
+                        "OldValue": _text(before.get(name), field.type),
+                        "NewValue": _text(row.values[name], field.type),
+                    }
                 made.append({**stamp, **change})
     _store(session, history, made)
 
@@ -85,9 +91,7 @@ def _text(value: Any, kind: FieldType) -> str | None:
     return str(value)
 
 
-def _stages(
-    session: Session, sobject: SObjectType, rows: Sequence[Row], there: Mapping[str, Mapping[str, Any]]
-) -> None:
+def _stages(session: Session, rows: Sequence[Row], there: Mapping[str, Mapping[str, Any]]) -> None:
     """OpportunityHistory: a row when an opportunity is made, and when a figure of its forecast changes."""
     watched = ("StageName", "Amount", "Probability", "CloseDate", "ForecastCategory")
     made = []

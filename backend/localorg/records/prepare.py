@@ -55,9 +55,7 @@ class _Key:
 _AUDIT = frozenset({"CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById"})
 
 
-def prepare(
-    session: Session, sobject: SObjectType, rows: Sequence[Mapping[str, object]], *, insert: bool
-) -> list[Row]:
+def prepare(session: Session, sobject: SObjectType, rows: Sequence[Mapping[str, object]], *, insert: bool) -> list[Row]:
     """Read the rows' values.
 
     insert: the rows are new; otherwise each has an Id.

@@ -6,7 +6,7 @@ once. Refused rows leave no trace. With all_or_none one refused row undoes the o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from localorg.errors import OrgError
@@ -17,10 +17,12 @@ from localorg.records.history import write_history
 from localorg.records.outcomes import Operation, RowsRefused, SavedBatch, SaveResult
 from localorg.records.prepare import Row, prepare
 from localorg.records.session import Session
+from localorg.records.values import Stored
 from localorg.schema import Field, FieldType, SObjectType
 from localorg.store import quoted, to18
 
 __all__ = ["insert", "results", "update", "upsert"]
+
 
 def insert(
     session: Session, sobject: SObjectType, rows: Sequence[Mapping[str, object]], *, all_or_none: bool = False
@@ -68,7 +70,12 @@ def results(rows: Sequence[Row]) -> list[SaveResult]:
     """The outcomes, in the order the rows came."""
     ordered = sorted(rows, key=lambda row: row.at)
     return [
-        SaveResult(row.id if not (row.errors and row.created) else None, not row.errors, row.created and not row.errors, tuple(row.errors))
+        SaveResult(
+            row.id if not (row.errors and row.created) else None,
+            not row.errors,
+            row.created and not row.errors,
+            tuple(row.errors),
+        )
         for row in ordered
     ]
 
@@ -84,9 +91,7 @@ def _writable(session: Session, sobject: SObjectType, right: str, possible: bool
             raise OrgError("INSUFFICIENT_ACCESS_OR_READONLY", message, status=403)
 
 
-def _matched(
-    session: Session, sobject: SObjectType, key: Field, rows: Sequence[Mapping[str, object]]
-) -> list[Row]:
+def _matched(session: Session, sobject: SObjectType, key: Field, rows: Sequence[Mapping[str, object]]) -> list[Row]:
     """Rows of an upsert, each with the id of the row it changes or marked as new."""
     names = {key.api_name.lower(), key.api_name.split("__", 1)[-1].lower()}
     by_id = key.type is FieldType.ID
@@ -126,12 +131,11 @@ def _matched(
         _writable(session, sobject, "edit", sobject.updateable)
     prepared = list(refused)
     for pairs, inserting in ((new, True), (old, False)):
-        for row, (at, _) in zip(
-            prepare(session, sobject, [item for _, item in pairs], insert=inserting), pairs, strict=True
-        ):
-            row.at = at
-            row.created = inserting
-            prepared.append(row)
+        made = prepare(session, sobject, [item for _, item in pairs], insert=inserting)
+        for ready, (at, _) in zip(made, pairs, strict=True):
+            ready.at = at
+            ready.created = inserting
+            prepared.append(ready)
     return prepared
 
 
@@ -205,7 +209,7 @@ def _attempt(session: Session, sobject: SObjectType, rows: list[Row]) -> None:
 def _add(session: Session, sobject: SObjectType, rows: list[Row]) -> None:
     for row in rows:
         row.created = True
-        _fill(session, sobject, row)
+    _fill(session, sobject, rows)
     check_lookups(session, sobject, rows)
     check_unique(session, sobject, rows)
     for row in rows:
@@ -228,47 +232,53 @@ def _add(session: Session, sobject: SObjectType, rows: list[Row]) -> None:
     )
     session.connection.executemany(sql, ([row.id, *map(row.values.get, names[1:])] for row in good))
     write_history(session, sobject, good, {})
-    _tell(session, SavedBatch(
-        sobject, Operation.INSERT, tuple(ids), tuple({**dict.fromkeys(names), **row.values, "Id": row.id} for row in good),
-    ))  # fmt: skip
+    whole = tuple({**dict.fromkeys(names), **row.values, "Id": row.id} for row in good)
+    session.tell(SavedBatch(sobject, Operation.INSERT, tuple(ids), whole))
 
 
-def _fill(session: Session, sobject: SObjectType, row: Row) -> None:
+def _fill(session: Session, sobject: SObjectType, rows: list[Row]) -> None:
     """Defaults, audit fields, and what is required and missing."""
-    values = row.values
-    missing = []
+    defaults = _defaults(session, sobject)
+    booleans = [field.api_name for field in sobject if field.type is FieldType.BOOLEAN]
+    required = [field.api_name for field in sobject if field.required and field.stored]
+    for row in rows:
+        given = row.values
+        values = row.values = {**defaults, **given}
+        for name in booleans:
+            if values[name] is None:
+                values[name] = 0
+        if "CreatedDate" in given and "LastModifiedDate" not in given and "LastModifiedDate" in values:
+            values["LastModifiedDate"] = given["CreatedDate"]  # made then, and not changed since
+        missing = [name for name in required if values.get(name) is None]
+        if missing and not row.errors:
+            row.refuse("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", *missing)
+
+
+def _defaults(session: Session, sobject: SObjectType) -> dict[str, Stored]:
+    """What a new row has in the fields it does not name."""
+    found: dict[str, Stored] = {}
     for field in sobject:
         if not field.stored:
             continue
-        name = field.api_name
-        if name not in values:
-            if field.default is not None:
-                values[name] = int(field.default) if isinstance(field.default, bool) else field.default
-            elif field.default_formula is not None:
-                values[name] = _DEFAULTS.get(field.default_formula, lambda _s: None)(session)
-            elif name in _AUDIT_VALUES:
-                values[name] = _AUDIT_VALUES[name](session)
-        elif values[name] is None and field.type is FieldType.BOOLEAN:
-            values[name] = 0
-        if field.required and values.get(name) is None:
-            missing.append(name)
-    if "CreatedDate" in values and values["CreatedDate"] != session.now:
-        # A row that says when it was made was not changed since, unless it says so too.
-        for name in ("LastModifiedDate",):
-            if values.get(name) == session.now:
-                values[name] = values["CreatedDate"]
-    if missing and not row.errors:
-        row.refuse("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", *missing)
+        if field.default is not None:
+            found[field.api_name] = int(field.default) if isinstance(field.default, bool) else field.default
+        elif field.default_formula is not None and field.default_formula in _DEFAULTS:
+            found[field.api_name] = _DEFAULTS[field.default_formula](session)
+        elif field.api_name in _AUDIT_VALUES:
+            found[field.api_name] = _AUDIT_VALUES[field.api_name](session)
+        elif field.type is FieldType.BOOLEAN:
+            found[field.api_name] = 0
+    return found
 
 
-_AUDIT_VALUES = {
+_AUDIT_VALUES: Mapping[str, Callable[[Session], str]] = {
     "CreatedDate": lambda session: session.now,
     "CreatedById": lambda session: session.context.user_id,
     "LastModifiedDate": lambda session: session.now,
     "LastModifiedById": lambda session: session.context.user_id,
     "SystemModstamp": lambda session: session.now,
 }
-_DEFAULTS = {
+_DEFAULTS: Mapping[str, Callable[[Session], str]] = {
     "$User.Id": lambda session: session.context.user_id,
     "$Organization.Id": lambda session: session.organization_id,
     "TODAY()": lambda session: session.today,
@@ -328,7 +338,7 @@ def _change(session: Session, sobject: SObjectType, rows: list[Row]) -> None:
     if good:
         old = tuple(there[row.id] for row in good if row.id)
         new = tuple({**there[row.id], **row.values, **stamp} for row in good if row.id)
-        _tell(session, SavedBatch(sobject, Operation.UPDATE, tuple(row.id for row in good if row.id), new, old))
+        session.tell(SavedBatch(sobject, Operation.UPDATE, tuple(row.id for row in good if row.id), new, old))
 
 
 _MODIFIED = ("LastModifiedDate", "LastModifiedById", "SystemModstamp")
@@ -356,9 +366,3 @@ def _absent(session: Session, sobject: SObjectType, row_id: str) -> tuple[str, s
     if sobject.soft_deletes and session.rows(sobject, [row_id], deleted=True):
         return "ENTITY_IS_DELETED", "entity is deleted"
     return "INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id"
-
-
-def _tell(session: Session, batch: SavedBatch) -> None:
-    session.batches.append(batch)
-    for hook in session.hooks:
-        hook(batch)

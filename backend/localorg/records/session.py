@@ -43,6 +43,12 @@ class Session:
         """Whether the user's object and field rights hold."""
         return self.context.mode is Mode.USER
 
+    def tell(self, batch: SavedBatch) -> None:
+        """Keep a saved batch, and let the hooks see it."""
+        self.batches.append(batch)
+        for hook in self.hooks:
+            hook(batch)
+
     def rows(self, sobject: SObjectType, ids: Iterable[str], *, deleted: bool = False) -> dict[str, dict[str, Any]]:
         """Stored rows by id; those in the recycle bin only if asked for."""
         test = "" if deleted or not sobject.soft_deletes else " AND IsDeleted = 0"
@@ -59,7 +65,9 @@ class Session:
         """(value, row id) of every row, not deleted, whose column holds one of the values."""
         test = " AND IsDeleted = 0" if sobject.soft_deletes else ""
         name = quoted(column)
-        sql = f"SELECT {name}, Id FROM {quoted(sobject.api_name)} WHERE {name} IN (SELECT value FROM json_each(?)){test}"  # noqa: S608 -- quoted() admits API names only
+        sql = (
+            f"SELECT {name}, Id FROM {quoted(sobject.api_name)} WHERE {name} IN (SELECT value FROM json_each(?)){test}"  # noqa: S608 -- quoted() admits API names only
+        )
         for part in chunks(list(values)):
             yield from self.connection.execute(sql, (json.dumps(part),))
 

@@ -6,23 +6,25 @@ where they fit. Empty text is null.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from datetime import date, datetime, time
+from decimal import ROUND_HALF_UP, Decimal
 from functools import partial
 
 from localorg.records.outcomes import RowError
 from localorg.schema import Field, FieldType
+from localorg.soql import stored_datetime
 from localorg.store import is_id, to18
 
-__all__ = ["Refusal", "Stored", "reader", "shown_moment"]
+__all__ = ["Refusal", "Stored", "reader"]
 
 Stored = str | int | float | None
 _EMAIL = re.compile(r"[^@\s,;]+@[^@\s,;]+\.[^@\s,;.]+")
 
 
-class Refusal(Exception):  # noqa: N818 -- a value's refusal, turned into a row's error by the caller
+class Refusal(Exception):
     """A value does not fit its field."""
 
     def __init__(self, code: str, message: str, field: Field) -> None:
@@ -33,13 +35,6 @@ class Refusal(Exception):  # noqa: N818 -- a value's refusal, turned into a row'
 def reader(field: Field) -> Callable[[object], Stored]:
     """A function that takes a value for a field as it is stored; it raises Refusal."""
     return partial(_READERS.get(field.type, _text), field)
-
-
-def shown_moment(moment: datetime) -> str:
-    """A moment as stored."""
-    if moment.tzinfo is not None:
-        moment = moment.astimezone(UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}+0000"
 
 
 def _mistyped(field: Field, value: object) -> Refusal:
@@ -104,23 +99,23 @@ def _boolean(field: Field, value: object) -> Stored:
 def _number(field: Field, value: object) -> Stored:
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
         raise _mistyped(field, value)
-    if isinstance(value, str):
-        value = value.strip()
-        if not value:
-            return None
+    if isinstance(value, str) and not value.strip():
+        return None
     try:
-        exact = Decimal(repr(value) if isinstance(value, float) else value)
-    except InvalidOperation as wrong:
+        number = float(value)
+    except (ValueError, OverflowError) as wrong:
         raise _mistyped(field, value) from wrong
-    if not exact.is_finite():
-        raise _mistyped(field, value)
     whole_digits = (field.precision or 18) - field.scale
-    if exact.adjusted() >= whole_digits:
+    if not abs(number) < 10**whole_digits:
+        if not math.isfinite(number):
+            raise _mistyped(field, value)
         message = f"{field.label}: value outside of valid range on numeric field: {value}"
         raise Refusal("NUMBER_OUTSIDE_VALID_RANGE", message, field)
-    if -exact.as_tuple().exponent > field.scale:  # type: ignore[operator]  # a finite number's exponent is an int
-        exact = exact.quantize(Decimal(1).scaleb(-field.scale), ROUND_HALF_UP)
-    return float(exact)
+    if round(number, field.scale) == number:
+        return number
+    # Half a unit goes up, as money is rounded; binary fractions would decide by chance.
+    exact = Decimal(value.strip() if isinstance(value, str) else repr(value) if isinstance(value, float) else value)
+    return float(exact.quantize(Decimal(1).scaleb(-field.scale), ROUND_HALF_UP))
 
 
 def _integer(field: Field, value: object) -> Stored:
@@ -151,7 +146,7 @@ def _date(field: Field, value: object) -> Stored:
 
 def _datetime(field: Field, value: object) -> Stored:
     if isinstance(value, datetime):
-        return shown_moment(value)
+        return stored_datetime(value)
     if isinstance(value, date):
         return f"{value.isoformat()}T00:00:00.000+0000"
     if not isinstance(value, str):
@@ -160,7 +155,7 @@ def _datetime(field: Field, value: object) -> Stored:
     if not text:
         return None
     try:
-        return shown_moment(datetime.fromisoformat(text))
+        return stored_datetime(datetime.fromisoformat(text))
     except (ValueError, OverflowError) as wrong:
         raise _mistyped(field, value) from wrong
 

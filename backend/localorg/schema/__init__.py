@@ -2,6 +2,7 @@
 
 from localorg.schema.catalogue import ChildRelationship, Schema
 from localorg.schema.custom import custom_field, custom_object, history_object
+from localorg.schema.describe import describe_global, describe_object, describe_summary
 from localorg.schema.standard import standard_objects
 from localorg.schema.types import (
     Field,
@@ -29,6 +30,9 @@ __all__ = [
     "ValidationRule",
     "custom_field",
     "custom_object",
+    "describe_global",
+    "describe_object",
+    "describe_summary",
     "history_object",
     "standard_objects",
 ]

@@ -135,9 +135,7 @@ class Schema:
 
     def without_object(self, name: str) -> Schema:
         """A catalogue that lacks the object."""
-        return Schema(
-            (item for key, item in self._objects.items() if key != name.lower()), namespace=self.namespace
-        )
+        return Schema((item for key, item in self._objects.items() if key != name.lower()), namespace=self.namespace)
 
     @cached_property
     def _by_prefix(self) -> Mapping[str, SObjectType]:

@@ -211,7 +211,9 @@ def _metadata_fields() -> tuple[Field, ...]:
         Field("Language", FieldType.PICKLIST, "Master Language", length=40, nillable=False, default="en_US"),
         Field("NamespacePrefix", FieldType.STRING, "Namespace Prefix", length=15),
         Field("Label", FieldType.STRING, "Label", length=40, createable=False, updateable=False),
-        Field("QualifiedApiName", FieldType.STRING, "Qualified API Name", length=70, createable=False, updateable=False),
+        Field(
+            "QualifiedApiName", FieldType.STRING, "Qualified API Name", length=70, createable=False, updateable=False
+        ),
         _platform("SystemModstamp", FieldType.DATETIME, "System Modstamp"),
         Field("IsProtected", FieldType.BOOLEAN, "Protected Component", nillable=False, default=False),
     )

@@ -2,6 +2,8 @@
 
 from localorg.soql.ast import Bind, Query, binds_of
 from localorg.soql.compile import Column, Compiled, compile_query
+from localorg.soql.csv import csv_header
+from localorg.soql.dates import stored_date, stored_datetime
 from localorg.soql.parser import parse
 from localorg.soql.paths import Settings
 from localorg.soql.results import Children, Record, ResultSet
@@ -17,5 +19,8 @@ __all__ = [
     "Settings",
     "binds_of",
     "compile_query",
+    "csv_header",
     "parse",
+    "stored_date",
+    "stored_datetime",
 ]

@@ -7,13 +7,14 @@ came from the query's text travels as a parameter. So no query can say more than
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from dataclasses import field as attribute
 
 from localorg.access import Context, Mode, Rights, visible_rows
 from localorg.errors import OrgError
 from localorg.schema import ChildRelationship, Field, FieldType, Schema, SObjectType
 from localorg.schema.catalogue import unsupported_type
-from localorg.soql.ast import Bind, Expression, FieldsFunction, FieldPath, Function, InQuery, Query, SubQuery
+from localorg.soql.ast import Bind, Expression, FieldPath, FieldsFunction, Function, InQuery, Query, SubQuery
 from localorg.soql.conditions import condition_sql
 from localorg.soql.functions import expression_sql
 from localorg.soql.lexer import located, malformed
@@ -44,7 +45,7 @@ class Column:
     presence: tuple[int, ...]
     start: int
     parts: tuple[Field, ...] = ()
-    sql: str = field(default="", repr=False)
+    sql: str = attribute(default="", repr=False)
 
     @property
     def name(self) -> str:
@@ -75,7 +76,7 @@ class Compiled:
     sql: str
     parameters: tuple[object, ...]
     columns: tuple[Column, ...]
-    body: str = field(repr=False)
+    body: str = attribute(repr=False)
     aggregate: bool = False
     count_only: bool = False
     children: tuple[ChildPlan, ...] = ()
@@ -134,13 +135,14 @@ class _Select:
         if query.source.alias:
             names[query.source.alias] = ()
         for other in query.joined:
-            head = names.get(other.path[0].lower(), None)
+            head = names.get(other.path[0].lower())
             path = (*head, *other.path[1:]) if head is not None else other.path
             names[other.alias or other.path[-1]] = path
         self.scope = Scope(statement, sobject, {key.lower(): path for key, path in names.items()})
         self.sql_columns: list[str] = []
         self.presence: dict[str, int] = {}
         self.children: list[ChildPlan] = []
+        self.parents_at: int | None = None
 
     # -- the whole
 
@@ -158,19 +160,17 @@ class _Select:
         id_at = None
         if self.children:
             id_at = len(self.sql_columns)
-            self.sql_columns.append(f"{self.scope.alias}.Id")
+            self.sql_columns.append(f"{self.scope.alias}.{'DurableId' if self.sobject.virtual else 'Id'}")
         group = f" GROUP BY {', '.join(item.sql for item in grouped)}" if grouped else ""
         body = self.source() + where + group + (f" HAVING {having}" if having else "")
-        tail = self.tail()
-        parents_at = None
         if self.relation is not None:
-            sql, parents_at = self.per_parent(body, order, tail)
+            sql = self.per_parent(body, order)
         else:
-            body = f"{body}{order}{tail}"
+            body = f"{body}{order}{self.tail()}"
             sql = f"SELECT {', '.join(self.sql_columns) or '1'}{body}"
         return Compiled(
             query, self.sobject, sql, tuple(statement.parameters), tuple(columns), body, aggregate, count_only,
-            tuple(self.children), id_at, parents_at,
+            tuple(self.children), id_at, self.parents_at,
         )  # fmt: skip
 
     def source(self) -> str:
@@ -182,15 +182,16 @@ class _Select:
         tests = []
         if self.sobject.soft_deletes and not statement.deleted:
             tests.append(f"{alias}.IsDeleted = 0")
-        seen = visible_rows(
-            statement.schema, self.sobject, alias, statement.context, statement.rights, statement.bind
-        )
+        seen = visible_rows(statement.schema, self.sobject, alias, statement.context, statement.rights, statement.bind)
         if seen is not None:
             tests.append(seen)
         if self.query.scope is not None:
             tests.extend(self.scoped(self.query.scope))
         if self.query.where is not None:
             tests.append(condition_sql(self.scope, self.query.where, self.inner))
+        if self.relation is not None:
+            self.parents_at = len(statement.parameters)
+            tests.append(f"{self.parent_key} IN (SELECT value FROM json_each({statement.bind('[]')}))")  # noqa: S608 -- API names and placeholders only
         return f" WHERE {' AND '.join(tests)}" if tests else ""
 
     def scoped(self, scope: str) -> list[str]:
@@ -295,29 +296,27 @@ class _Select:
         )  # fmt: skip
         return ChildPlan(relation.name or name, _Select(inner, query, relation.child, relation).compiled())
 
-    def per_parent(self, body: str, order: str, tail: str) -> tuple[str, int]:
+    @property
+    def parent_key(self) -> str:
+        """In a sub-query, the column that names the row's parent."""
+        return f'{self.scope.alias}."{self.relation.field.api_name}"' if self.relation is not None else "NULL"
+
+    def per_parent(self, body: str, order: str) -> str:
         """The SELECT of a sub-query: for a list of parents, each with a LIMIT of its own."""
-        assert_relation = self.relation
-        if assert_relation is None:
-            raise ValueError("not a sub-query")
-        key = f'{self.scope.alias}."{assert_relation.field.api_name}"'
-        parents_at = len(self.statement.parameters)
-        mark = self.statement.bind("[]")
-        of_parents = f"{key} IN (SELECT value FROM json_each({mark}))"
-        limited = f"{body} AND {of_parents}" if " WHERE " in body else f"{body} WHERE {of_parents}"
+        key = self.parent_key
         self.sql_columns.append(key)
-        if not tail:
-            return f"SELECT {', '.join(self.sql_columns)}{limited}{order}", parents_at
+        limit, offset = self.number(self.query.limit), self.number(self.query.offset) or 0
+        if limit is None and not offset:
+            return f"SELECT {', '.join(self.sql_columns)}{body}{order}"
         named = ", ".join(f"{sql} AS c{at}" for at, sql in enumerate(self.sql_columns))
         place = f"row_number() OVER (PARTITION BY {key}{order})"
-        first = (self.number(self.query.offset) or 0) + 1
-        limit = self.number(self.query.limit)
-        last = f" AND place < {self.statement.bind(first + limit)}" if limit is not None else ""
+        bind = self.statement.bind
+        last = f" AND place <= {bind(offset + limit)}" if limit is not None else ""
         wanted = ", ".join(f"c{at}" for at in range(len(self.sql_columns)))
-        inside = f"SELECT {named}, {place} AS place{limited}"
-        return f"SELECT {wanted} FROM ({inside}) WHERE place >= {self.statement.bind(first)}{last} ORDER BY place", parents_at
+        inside = f"SELECT {named}, {place} AS place{body}"
+        return f"SELECT {wanted} FROM ({inside}) WHERE place > {bind(offset)}{last} ORDER BY place"  # noqa: S608 -- API names and placeholders only
 
-    def inner(self, scope: Scope, condition: InQuery, left: Resolved) -> str:
+    def inner(self, condition: InQuery) -> str:
         """The SELECT inside a semi-join or anti-join: one id column."""
         statement, query = self.statement, condition.query
         sobject = statement.schema.get(query.source.path[0], within=statement.context.namespace)
@@ -327,7 +326,9 @@ class _Select:
             raise malformed(statement.text, condition.position, "Semi join sub-selects must select exactly one field")
         for clause in (query.order_by, query.group_by):
             if clause:
-                raise malformed(statement.text, condition.position, "Semi join sub-selects cannot be ordered or grouped")
+                raise malformed(
+                    statement.text, condition.position, "Semi join sub-selects cannot be ordered or grouped"
+                )
         select = _Select(statement, query, sobject)
         column = select.scope.resolve(query.select[0].item)
         if not column.type.is_id:

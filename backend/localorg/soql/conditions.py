@@ -25,7 +25,6 @@ from localorg.soql.ast import (
     Includes,
     InList,
     InQuery,
-    Literal,
     LiteralKind,
     Not,
     Or,
@@ -42,7 +41,7 @@ __all__ = ["condition_sql"]
 _LARGE_LIST = 50
 
 
-def condition_sql(scope: Scope, condition: Condition, inner: Callable[[Scope, InQuery, Resolved], str]) -> str:
+def condition_sql(scope: Scope, condition: Condition, inner: Callable[[InQuery], str]) -> str:
     """SQL of a condition; `inner` writes the SELECT of a semi-join.
 
     Raises OrgError: MALFORMED_QUERY, INVALID_FIELD, INVALID_QUERY_FILTER_OPERATOR.
@@ -51,7 +50,7 @@ def condition_sql(scope: Scope, condition: Condition, inner: Callable[[Scope, In
 
 
 class _Conditions:
-    def __init__(self, scope: Scope, inner: Callable[[Scope, InQuery, Resolved], str]) -> None:
+    def __init__(self, scope: Scope, inner: Callable[[InQuery], str]) -> None:
         self.scope = scope
         self.statement = scope.statement
         self.inner = inner
@@ -120,7 +119,7 @@ class _Conditions:
     def like(self, left: Resolved, condition: Comparison) -> str:
         if not left.type.is_text or left.type is FieldType.MULTIPICKLIST:
             raise self.refused(condition, left)
-        value = self.value(left, condition.right, pattern=True)
+        value = self.value(left, condition.right)
         if value is None:
             return self.null(left, "=")
         mark = self.statement.bind(value)
@@ -133,9 +132,7 @@ class _Conditions:
             raise self.wrong_type(left, literal.position)
         settings = self.statement.settings
         try:
-            first, after = day_range(
-                literal.name, literal.count, settings.today, fiscal_start=settings.fiscal_start
-            )
+            first, after = day_range(literal.name, literal.count, settings.today, fiscal_start=settings.fiscal_start)
         except ValueError as beyond:
             raise malformed(self.statement.text, literal.position, f"Invalid date literal: {beyond}") from beyond
         if left.type is FieldType.DATE:
@@ -177,16 +174,15 @@ class _Conditions:
             return f"(fold({left.sql}) IN ({', '.join(f'fold({bind(value)})' for value in values)}))"
         if len(values) > _LARGE_LIST:
             # One parameter, whatever the length; the column's own collation still decides.
-            return f"({left.sql} IN (SELECT value FROM json_each({bind(json.dumps(values))})))"
+            return f"({left.sql} IN (SELECT value FROM json_each({bind(json.dumps(values))})))"  # noqa: S608 -- API names and placeholders only
         return f"({left.sql} IN ({', '.join(bind(value) for value in values)}))"
 
     def in_query(self, condition: InQuery) -> str:
         left = self.left(condition)
         if not left.type.is_id:
-            message = f"The left operand field in the where expression for a semi-join must be an id or reference: {left.names[-1]}"
+            message = f"The left operand of a semi-join must be an id or reference field: {left.names[-1]}"
             raise malformed(self.statement.text, condition.left.position, message)
-        inner = self.inner(self.scope, condition, left)
-        return f"({left.sql} {'NOT ' if condition.negated else ''}IN ({inner}))"
+        return f"({left.sql} {'NOT ' if condition.negated else ''}IN ({self.inner(condition)}))"
 
     def includes(self, condition: Includes) -> str:
         left = self.left(condition)
@@ -202,7 +198,7 @@ class _Conditions:
         found = f"({' OR '.join(groups)})" if groups else "0"
         return f"(NOT coalesce({found}, 0))" if condition.negated else found
 
-    def spread(self, values: tuple[Value, ...]) -> Iterable[Value]:
+    def spread(self, values: tuple[Value, ...]) -> Iterable[Value | _Given]:
         """The values of a list, a bound collection's own among them."""
         for value in values:
             bound = self.statement.bound(value) if isinstance(value, Bind) else None
@@ -213,22 +209,22 @@ class _Conditions:
 
     # -- values
 
-    def value(self, left: Resolved, right: Value | _Given, *, pattern: bool = False) -> object:
+    def value(self, left: Resolved, right: Value | _Given) -> object:
         """A literal or a bound value as the field's column holds it; None for null."""
         position = right.position
         if isinstance(right, Bind | _Given):
             given = self.statement.bound(right) if isinstance(right, Bind) else right.value
             try:
-                return self.stored(left, _native(given, left.type), position, pattern=pattern)
+                return self.stored(left, _native(given, left.type), position)
             except (TypeError, ValueError) as wrong:
                 raise self.wrong_type(left, position) from wrong
         if isinstance(right, DateLiteral):
             raise self.wrong_type(left, position)
         if right.kind is not LiteralKind.NULL and right.kind not in _ACCEPTED[_family(left.type)]:
             raise self.wrong_type(left, position)
-        return self.stored(left, right.value, position, pattern=pattern)
+        return self.stored(left, right.value, position)
 
-    def stored(self, left: Resolved, value: object, position: int, *, pattern: bool) -> object:
+    def stored(self, left: Resolved, value: object, position: int) -> object:
         if value is None or value == "":
             return None
         family = _family(left.type)
@@ -246,7 +242,7 @@ class _Conditions:
         if family == "date":
             return self.day(left, str(value)[:10], position)
         if family == "time":
-            return str(value).rstrip("Zz").ljust(12, "0")[:12].replace("00000", ".000", 1) + "Z" if "." not in str(value) else str(value).rstrip("Zz")[:12].ljust(12, "0") + "Z"
+            return self.time_of_day(left, str(value), position)
         if family == "number":
             return value if isinstance(value, int) and abs(value) < 2**63 else float(str(value))
         return str(value)
@@ -262,6 +258,13 @@ class _Conditions:
             return stored_date(date.fromisoformat(text))
         except ValueError as wrong:
             raise self.wrong_type(left, position) from wrong
+
+    def time_of_day(self, left: Resolved, text: str, position: int) -> str:
+        try:
+            found = time.fromisoformat(text.rstrip("Zz"))
+        except ValueError as wrong:
+            raise self.wrong_type(left, position) from wrong
+        return f"{found:%H:%M:%S}.{found.microsecond // 1000:03d}Z"
 
     # -- refusals
 

@@ -42,8 +42,8 @@ def utc_midnight(day: date, time_zone: str) -> str:
 def stored_datetime(moment: datetime) -> str:
     """A moment as rows keep it and REST shows it: `2026-11-24T10:00:00.000+0000`; naive means UTC."""
     if moment.tzinfo is not None:
-        moment = moment.astimezone(UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}+0000".rjust(28, "0")
+        moment = moment.astimezone(UTC).replace(tzinfo=None)
+    return moment.isoformat(timespec="milliseconds") + "+0000"
 
 
 def stored_date(day: date) -> str:

@@ -106,9 +106,7 @@ _ONLY_DATETIME = frozenset({"DAY_ONLY", "HOUR_IN_DAY"})
 
 def _date_part(scope: Scope, call: Function) -> Resolved:
     argument = _one(scope, call)
-    dated = argument.type is FieldType.DATETIME or (
-        argument.type is FieldType.DATE and call.name not in _ONLY_DATETIME
-    )
+    dated = argument.type is FieldType.DATETIME or (argument.type is FieldType.DATE and call.name not in _ONLY_DATETIME)
     if not dated:
         name = argument.names[-1] if argument.names else ""
         message = f"Invalid function {call.name} for field {name}"

@@ -69,7 +69,11 @@ def tokens(text: str) -> list[Token]:
         match = _TOKEN.match(text, place)
         if match is None:
             quote = text[place] == "'"
-            what = "Invalid string literal" if quote else f"line 1:{place} no viable alternative at character '{text[place]}'"
+            what = (
+                "Invalid string literal"
+                if quote
+                else f"line 1:{place} no viable alternative at character '{text[place]}'"
+            )
             raise malformed(text, place, what)
         group = match.lastgroup or ""
         if group == "string":

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 from localorg.errors import OrgError
 from localorg.soql.ast import (
@@ -51,7 +51,18 @@ _AFTER_SOURCE = frozenset(
 _COMPARISONS = {"=": "=", "!=": "!=", "<>": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 _DEEPEST = 60
 _LONGEST = 100_000
-_ESCAPES = {"n": "\n", "N": "\n", "r": "\r", "R": "\r", "t": "\t", "T": "\t", "b": "\b", "B": "\b", "f": "\f", "F": "\f"}
+_ESCAPES = {
+    "n": "\n",
+    "N": "\n",
+    "r": "\r",
+    "R": "\r",
+    "t": "\t",
+    "T": "\t",
+    "b": "\b",
+    "B": "\b",
+    "f": "\f",
+    "F": "\f",
+}
 _ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|.)", re.DOTALL)
 
 _Item = TypeVar("_Item")
@@ -92,7 +103,7 @@ class _Parser:
     def whole(self) -> Query:
         query = self.query()
         if self.next.kind is not TokenKind.END:
-            self.unexpected()
+            raise self.unexpected()
         return query
 
     # -- tokens
@@ -125,18 +136,18 @@ class _Parser:
     def expect(self, wanted: str) -> None:
         if not self.symbol(wanted):
             names = {")": "a right parentheses", "(": "a left parentheses"}
-            self.fail(f"expecting {names.get(wanted, repr(wanted))}, found '{self.next.text}'")
+            raise self.fail(f"expecting {names.get(wanted, repr(wanted))}, found '{self.next.text}'")
 
     def name(self) -> Token:
         if self.next.kind is not TokenKind.NAME:
-            self.unexpected()
+            raise self.unexpected()
         return self.take()
 
-    def unexpected(self) -> NoReturn:
-        self.fail(f"unexpected token: '{self.next.text}'")
+    def unexpected(self) -> OrgError:
+        return self.fail(f"unexpected token: '{self.next.text}'")
 
-    def fail(self, message: str) -> NoReturn:
-        raise malformed(self.text, self.next.position, message)
+    def fail(self, message: str) -> OrgError:
+        return malformed(self.text, self.next.position, message)
 
     def listed(self, one: Callable[[], _Item]) -> tuple[_Item, ...]:
         found = [one()]
@@ -147,17 +158,17 @@ class _Parser:
     def deeper(self) -> None:
         self.depth += 1
         if self.depth > _DEEPEST:
-            self.fail("query is too complex")
+            raise self.fail("query is too complex")
 
     # -- clauses
 
     def query(self) -> Query:
         self.deeper()
         if not self.word("SELECT"):
-            self.unexpected()
+            raise self.unexpected()
         select = self.listed(self.select_item)
         if not self.word("FROM"):
-            self.unexpected()
+            raise self.unexpected()
         source, *joined = self.listed(self.source)
         scope = self.name().text if self.word("USING", "SCOPE") else None
         where = self.condition() if self.word("WHERE") else None
@@ -182,8 +193,8 @@ class _Parser:
             self.expect(")")
             return SelectItem(SubQuery(query, position))
         if self.next.upper == "TYPEOF" and self.tokens[self.at + 1].kind is TokenKind.NAME:
-            self.fail("TYPEOF is not supported in this query")
-        item = self.expression(fields=True)
+            raise self.fail("TYPEOF is not supported in this query")
+        item = self.selected()
         alias = None
         if self.next.kind is TokenKind.NAME and self.next.upper != "FROM":
             alias = self.take().text
@@ -204,8 +215,8 @@ class _Parser:
         if self.next.upper in ("SECURITY_ENFORCED", "USER_MODE", "SYSTEM_MODE"):
             return self.take().upper
         if self.next.upper == "DATA":
-            self.fail("Data category filtering is not supported")
-        self.unexpected()
+            raise self.fail("Data category filtering is not supported")
+        raise self.unexpected()
 
     def order(self) -> Order:
         item = self.expression()
@@ -224,14 +235,14 @@ class _Parser:
             return self.bind()
         token = self.next
         if token.kind is not TokenKind.NUMBER or not token.text.isdigit():
-            self.unexpected()
+            raise self.unexpected()
         return int(self.take().text)
 
     def locked(self) -> str | None:
         if not self.word("FOR"):
             return None
         if self.next.upper not in ("VIEW", "REFERENCE", "UPDATE"):
-            self.unexpected()
+            raise self.unexpected()
         found = self.take().upper
         while self.symbol(",") and self.next.upper in ("VIEW", "REFERENCE"):
             self.take()
@@ -245,16 +256,16 @@ class _Parser:
             parts.append(self.name().text)
         return tuple(parts)
 
-    def expression(self, *, fields: bool = False) -> FieldPath | Function | FieldsFunction:  # type: ignore[override]
+    def selected(self) -> Expression | FieldsFunction:
         position = self.next.position
         parts = self.path()
         if not self.symbol("("):
             return FieldPath(parts, position)
         if len(parts) > 1:
-            self.unexpected()
+            raise self.unexpected()
         name = parts[0].upper()
         if name == "FIELDS":
-            return self.fields_function(position, allowed=fields)
+            return self.fields_function(position)
         if name in ("ROLLUP", "CUBE"):
             raise malformed(self.text, position, f"GROUP BY {name} is not supported in this query")
         if name in ("DISTANCE", "GEOLOCATION"):
@@ -262,21 +273,21 @@ class _Parser:
         if self.symbol(")"):
             return Function(name, (), position)
         self.deeper()
-        arguments = self.listed(self.operand)
+        arguments = self.listed(self.expression)
         self.depth -= 1
         self.expect(")")
         return Function(name, arguments, position)
 
-    def operand(self) -> Expression:
-        found = self.expression()
+    def expression(self) -> Expression:
+        found = self.selected()
         if isinstance(found, FieldsFunction):
-            self.unexpected()
+            raise malformed(self.text, found.position, f"unexpected token: 'FIELDS({found.kind})'")
         return found
 
-    def fields_function(self, position: int, *, allowed: bool) -> FieldsFunction:
+    def fields_function(self, position: int) -> FieldsFunction:
         kind = self.name().upper
         self.expect(")")
-        if not allowed or kind not in ("ALL", "STANDARD", "CUSTOM"):
+        if kind not in ("ALL", "STANDARD", "CUSTOM"):
             raise malformed(self.text, position, f"unexpected token: 'FIELDS({kind})'")
         return FieldsFunction(kind, position)
 
@@ -294,7 +305,7 @@ class _Parser:
                 found = make(tuple(items))
                 break
         if self.next.kind is TokenKind.NAME and self.next.upper in ("AND", "OR"):
-            self.unexpected()
+            raise self.unexpected()
         self.depth -= 1
         return found
 
@@ -311,7 +322,7 @@ class _Parser:
         return self.test()
 
     def test(self) -> Condition:
-        left = self.operand()
+        left = self.expression()
         position = self.next.position
         if self.word("NOT", "IN"):
             return self.membership(left, negated=True, position=position)
@@ -324,7 +335,7 @@ class _Parser:
                 return Includes(left, self.values(), word == "EXCLUDES", position)
         token = self.next
         if token.kind is not TokenKind.SYMBOL or token.text not in _COMPARISONS:
-            self.unexpected()
+            raise self.unexpected()
         self.take()
         return Comparison(left, _COMPARISONS[token.text], self.value(), position)
 
@@ -361,7 +372,7 @@ class _Parser:
         if token.kind in (TokenKind.DATE, TokenKind.DATETIME, TokenKind.TIME):
             return Literal(_DATED[token.kind], token.text, position)
         self.at -= 1
-        self.unexpected()
+        raise self.unexpected()
 
     def word_value(self) -> Value:
         token = self.take()
@@ -371,7 +382,7 @@ class _Parser:
         counted = self.next.text == ":" and self.tokens[min(self.at + 1, len(self.tokens) - 1)].text.isdigit()
         if not is_date_literal(token.upper, counted=counted):
             self.at -= 1
-            self.unexpected()
+            raise self.unexpected()
         count = None
         if counted:
             self.take()
@@ -385,7 +396,7 @@ class _Parser:
         first = self.at
         self.primary()
         if self.at == first:
-            self.unexpected()
+            raise self.unexpected()
         last = self.tokens[self.at - 1]
         quotes = 2 if last.kind is TokenKind.STRING else 0
         return Bind(self.text[start : last.position + len(last.text) + quotes], start)
@@ -412,7 +423,7 @@ class _Parser:
         while True:
             token = self.next
             if token.kind is TokenKind.END:
-                self.fail(f"expecting '{closing}', found '<EOF>'")
+                raise self.fail(f"expecting '{closing}', found '<EOF>'")
             self.take()
             if token.kind is TokenKind.SYMBOL and token.text == opening:
                 depth += 1

@@ -16,6 +16,7 @@ from localorg.schema import Field, FieldType, Schema, SObjectType
 from localorg.schema.catalogue import no_such_column
 from localorg.soql.ast import Bind, FieldPath
 from localorg.soql.lexer import located, malformed
+from localorg.soql.virtual import virtual_rows
 from localorg.store import quoted
 
 __all__ = ["Resolved", "Scope", "Settings", "Statement"]
@@ -42,7 +43,6 @@ class Statement:
     """One SQL statement in the making: whose query it is, and the parameters gathered so far.
 
     enforced: WITH SECURITY_ENFORCED: rights hold for what is selected even in system mode.
-    tables:   rows of objects without a table of their own, by API name (see `soql.virtual`).
     """
 
     schema: Schema
@@ -173,7 +173,7 @@ class Scope:
         for sobject, alias in place.tables:
             found = schema.parent(sobject, part, within=within)
             if found is not None and self._readable(sobject, found):
-                return self._join(sobject, alias, found), found.relationship_name or part
+                return self._join(alias, found), found.relationship_name or part
         raise statement.invalid_field(
             path.position,
             f"Didn't understand relationship '{part}' in field path. If you are attempting to use a custom "
@@ -181,7 +181,7 @@ class Scope:
             "WSDL or the describe call for the appropriate names.",
         )
 
-    def _join(self, sobject: SObjectType, alias: str, lookup: Field) -> _Place:
+    def _join(self, alias: str, lookup: Field) -> _Place:
         key = (alias, lookup.api_name)
         if key not in self._places:
             tables = []
@@ -238,5 +238,8 @@ class Scope:
 
 
 def table_sql(statement: Statement, sobject: SObjectType) -> str:
-    """What FROM or JOIN names for an object."""
-    return quoted(sobject.api_name)
+    """What FROM or JOIN names for an object; for a virtual one its rows, made from the schema."""
+    if not sobject.virtual:
+        return quoted(sobject.api_name)
+    columns = ", ".join(f"value ->> '$.{item.api_name}' AS {quoted(item.api_name)}" for item in sobject if item.stored)
+    return f"(SELECT {columns} FROM json_each({statement.bind(virtual_rows(statement.schema, sobject))}))"  # noqa: S608 -- API names and placeholders only

@@ -16,6 +16,7 @@ from typing import Any
 
 from localorg.schema import FieldType
 from localorg.soql.compile import ChildPlan, Column, Compiled
+from localorg.soql.csv import csv_sql
 
 __all__ = ["Children", "Connect", "Record", "ResultSet"]
 
@@ -84,6 +85,12 @@ class ResultSet:
         """SQL's own rows, as stored: for readers that build no records."""
         with self._connect() as connection:
             yield from connection.execute(self.compiled.sql, self.compiled.parameters)
+
+    def csv_lines(self, delimiter: str = ",") -> Iterator[str]:
+        """The rows as lines of CSV without their ends, the header not among them (see `soql.csv`)."""
+        with self._connect() as connection:
+            for row in connection.execute(csv_sql(self.compiled, delimiter), self.compiled.parameters):
+                yield row[0]
 
     def close(self) -> None:
         """Stop reading; the connection is free for others."""

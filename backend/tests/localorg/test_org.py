@@ -22,10 +22,14 @@ def test_what_a_transaction_wrote_is_there_after_the_org_is_opened_again(tmp_pat
 
 
 def test_an_exception_undoes_the_whole_transaction(org):
-    with pytest.raises(ZeroDivisionError), org.transaction(org.admin_context()) as transaction:
-        transaction.insert("Account", [{"Name": "Acme"}])
-        assert names(transaction) == ["Acme"]
-        raise ZeroDivisionError
+    def failing():
+        with org.transaction(org.admin_context()) as transaction:
+            transaction.insert("Account", [{"Name": "Acme"}])
+            assert names(transaction) == ["Acme"]
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        failing()
     with org.snapshot(org.admin_context()) as transaction:
         assert names(transaction) == []
 

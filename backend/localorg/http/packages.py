@@ -1,0 +1,29 @@
+"""Packages published to the local orgs: `PUT /_local/packages/{namespace}` with a zip makes InstalledPackage deployable."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from localorg.errors import OrgError
+from localorg.http.answers import json_answer
+from localorg.http.calls import Call, Route
+from localorg.metadata import BadPackage, publish
+from localorg.metadata.xmltree import XmlProblem
+
+__all__ = ["ROUTES"]
+
+
+def _publish(call: Call) -> Response:
+    namespace = call.params["namespace"]
+    if not namespace.isidentifier() or "__" in namespace or len(namespace) > 15:
+        raise OrgError("INVALID_INPUT", "A namespace has 1 to 15 letters, digits and single underscores")
+    content = call.body.bytes()
+    try:
+        for org in call.server.registry.orgs():
+            publish(org, namespace, content)
+    except (BadPackage, XmlProblem) as bad:
+        raise OrgError("INVALID_INPUT", str(bad)) from bad
+    return json_answer({"namespace": namespace, "orgs": len(call.server.registry.entries())})
+
+
+ROUTES = (Route("PUT", "/_local/packages/{namespace}", _publish, open=True),)
