@@ -34,7 +34,7 @@ test: lint postgresql ## everything: linters, unit, property, process and end-to
 test-fast: $(READY) ## everything that takes no real processes and no whole training
 	cd backend && $(PYTHON) -m pytest -n 2 --dist worksteal -m "not slow"
 
-bench: $(READY) ## secure aggregation, whole trainings and histograms, as ratios within one run
+bench: $(READY) ## secure aggregation, trainings, histograms, reading an org, as ratios within one run
 	cd backend && $(PYTHON) -m bench
 
 lint: $(READY) ## ruff, mypy --strict, bandit, import-linter

@@ -1,7 +1,8 @@
 """`make bench`: what things cost, as ratios within this one run; timings between runs or machines say little.
 
 Secure aggregation by step, beside a plain numpy sum and Paillier; a participant's answer by rows; whole trainings
-by rows, encrypted and in plain; rows read out of a local org by six readers. Writes bench/results.json at the top of the repository and prints a table.
+by rows, encrypted and in plain; rows read out of a local org by six readers. Writes bench/results.json at the top of
+the repository and prints a table.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from fedcrm.errors import (
     AccessDenied,
     FedCRMError,
     LimitReached,
+    LoginRefused,
     OrgUnavailable,
     OrgUnreachable,
     RequestRefused,
@@ -88,13 +89,13 @@ def check_org(
         return
     yield Finding("login", Verdict.GOOD, f"logged in to org {token.organization_id} at {token.instance_url}")
     yield from _scopes(token)
-    checks = [("the org", check(client)) for check in (_versions, _limits, _package)]
+    checks = [("the org", check(client)) for check in (_limits, _versions, _package)]
     checks += [(object_name, _fields(client, object_name, fields)) for object_name, fields in needed.items()]
     checks.append(("visible records", _visible(client, needed)))
     for what, found in checks:
         try:
             yield from found
-        except (LimitReached, OrgUnavailable, OrgUnreachable) as refused:
+        except (LimitReached, LoginRefused, OrgUnavailable, OrgUnreachable) as refused:
             yield _wrong("the org", refused)  # every further call would say the same
             return
         except SalesforceError as refused:

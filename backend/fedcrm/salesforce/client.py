@@ -158,15 +158,6 @@ class Client:
         except (ValueError, KeyError, TypeError) as error:
             raise UnexpectedReply(self.org, "the list of API versions cannot be read") from error
 
-    def user_info(self) -> Record:
-        """Who this session is: user_id, organization_id, preferred_username."""
-        reply = self.session.get("/services/oauth2/userinfo")
-        try:
-            content = reply.json()
-        except ValueError as error:
-            raise UnexpectedReply(self.org, "the user's identity cannot be read") from error
-        return content if isinstance(content, Mapping) else {}
-
     # --- writing ----------------------------------------------------------------------------------
 
     def upsert(self, object_name: str, key_field: str, rows: Sequence[Mapping[str, object]]) -> list[SavedRow]:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,7 +126,13 @@ ENVELOPE = """<?xml version="1.0" encoding="UTF-8"?>
 <env:Body>{body}</env:Body></env:Envelope>"""
 
 
-def deploy(client: Client, files: dict[str, str]) -> None:
+@pytest.fixture(scope="session")
+def deploy() -> Callable[[Client, dict[str, str]], None]:
+    """Deploys files over the Metadata API."""
+    return _deploy
+
+
+def _deploy(client: Client, files: dict[str, str]) -> None:
     """Deploy files over the Metadata API, as any tool would."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
@@ -159,11 +165,11 @@ def scores(local_orgs) -> str:
     client = local_orgs.client()
     fields = "".join(RIGHT.format(name=name) for name in ("At__c", "Key__c", "Sure__c", "Value__c", "Why__c"))
     rights = RIGHTS.format(fields=fields)
-    deploy(
+    _deploy(
         client,
         {"package.xml": PACKAGE, "objects/Score__c.object": OBJECT, "permissionsets/Scores.permissionset": rights},
     )
     (found,) = client.query("SELECT Id FROM PermissionSet WHERE Name = 'Scores'")
-    assigned = {"PermissionSetId": found["Id"], "AssigneeId": client.user_info()["user_id"]}
+    assigned = {"PermissionSetId": found["Id"], "AssigneeId": client.session.token.user_id}
     client.session.post(f"{client.base}/sobjects/PermissionSetAssignment", json=assigned)
     return "Score__c"
