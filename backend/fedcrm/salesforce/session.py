@@ -37,6 +37,12 @@ __all__ = ["OrgSession"]
 CONNECT_SECONDS, READ_SECONDS = 10.0, 120.0
 READS = frozenset({"GET", "HEAD"})
 AUTHORISED = "Authorization"
+_CUTS = (
+    requests.ConnectionError,
+    requests.Timeout,
+    requests.exceptions.ChunkedEncodingError,
+    requests.exceptions.ContentDecodingError,
+)
 
 
 class OrgSession(requests.Session):
@@ -105,7 +111,7 @@ class OrgSession(requests.Session):
             token = self.token
             try:
                 reply = super().request(verb, target, *args, **{**kwargs, "auth": _Bearer(token)})
-            except requests.RequestException as error:
+            except _CUTS as error:
                 self._after_a_cut(error, what, again, attempt)
                 continue
             self.budget.note(reply.headers.get("Sforce-Limit-Info"))

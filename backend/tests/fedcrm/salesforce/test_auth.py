@@ -65,6 +65,26 @@ def test_a_session_that_is_there_needs_no_request(ask, org):
     assert org.requests == []
 
 
+def test_a_token_that_is_a_jwt_is_as_good(ask, bearer, org, monkeypatch):
+    reply = f'{{"access_token": "eyJx.y.z", "instance_url": "{org.url}", "id": "x/id/00DTINY00000001EAA/005"}}'
+    monkeypatch.setattr(org, "_log_in", lambda form: (200, {}, reply.encode()))
+    assert ask(bearer()).organization_id == "00DTINY00000001"
+
+
+@pytest.mark.parametrize("reply", ['{"access_token": "a\\nb", "id": "x/id/00D/005"', '{"access_token": "eyJx.y.z"'])
+def test_a_token_with_a_line_end_or_of_no_org_is_refused(ask, bearer, org, monkeypatch, reply):
+    monkeypatch.setattr(org, "_log_in", lambda form: (200, {}, f'{reply}, "instance_url": "{org.url}"}}'.encode()))
+    with pytest.raises(UnexpectedReply):
+        ask(bearer())
+
+
+@pytest.mark.parametrize("text", ["abc", "00D!x", "00DTINY00000001!a b", "00DTINY00000001!a\nb", "0" * 40])
+def test_what_is_no_session_token_is_refused_without_being_shown(ask, text):
+    with pytest.raises(SettingsError) as refused:
+        ask(SessionToken(Secret(text)))
+    assert text not in str(refused.value)
+
+
 def test_a_key_from_a_command_is_asked_for_at_each_login(ask, bearer, pki, tmp_path):
     (tmp_path / "key.pem").write_text(pki.client_key)
     grant = bearer(key=SecretCommand(f"cat {tmp_path}/key.pem"))

@@ -107,6 +107,12 @@ def test_values_of_every_kind_arrive_as_the_platform_writes_them(write, org, way
     assert not found["Note__c"]
 
 
+def test_numpy_dates_and_times_without_a_zone_are_utc(write, org):
+    write([{"Key__c": "k", "Day__c": np.datetime64("2026-02-03"), "At__c": np.datetime64("2026-02-03T04:05:06.789")}])
+    (found,) = org.rows
+    assert (found["Day__c"], found["At__c"]) == ("2026-02-03", "2026-02-03T04:05:06.789Z")
+
+
 def test_a_missing_number_empties_the_field(write, org):
     write([{"Key__c": "k", "Amount__c": 1.0}])
     write([{"Key__c": "k", "Amount__c": float("nan")}])
@@ -120,6 +126,8 @@ def test_a_missing_number_empties_the_field(write, org):
         ([{"Key__c": "a"}, {"Key__c": None}], "no key"),
         ([{"Key__c": ""}], "no key"),
         ([{"Key__c": "a", "Amount__c": 1.0}, {"Key__c": "b", "Note__c": "x"}], "other fields"),
+        ([{"Key__c": "a", "Amount__c": 1.0}, {"Key__c": "b", "Amount__c": float("inf")}], "row 2 has inf in Amount__c"),
+        ([{"Key__c": "a", "Note__c": "#N/A"}], "#N/A"),  # which empties a field in a bulk job
     ],
 )
 def test_rows_that_cannot_be_told_apart_are_refused_before_any_is_sent(write, org, rows, why):
