@@ -32,7 +32,7 @@ def cut(content: bytes, size: int):
     return [content[i : i + size] for i in range(0, len(content), size)]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     st.lists(st.lists(CELLS, min_size=3, max_size=3), max_size=12),
     st.integers(1, 40),
@@ -47,7 +47,7 @@ def test_any_cells_come_out_as_the_csv_module_would_read_them(rows, size, quotin
     assert rows_of(read_columns(cut(content, size), NAMES)) == rows
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(st.lists(CELLS, min_size=3, max_size=3), min_size=1, max_size=6), st.data())
 def test_a_body_that_ends_early_never_gives_a_row_that_was_not_there(rows, data):
     content = body(rows)

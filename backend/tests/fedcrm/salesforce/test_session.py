@@ -17,7 +17,7 @@ from fedcrm.errors import (
     WriteUncertain,
     WrongOrg,
 )
-from fedcrm.salesforce.auth import SessionToken, TokenEndpoint
+from fedcrm.salesforce.auth import JwtBearer, SessionToken, TokenEndpoint
 from fedcrm.salesforce.secrets import Secret
 from fedcrm.salesforce.session import OrgSession
 
@@ -210,8 +210,11 @@ def test_one_login_serves_threads_that_all_saw_the_session_end(session, org):
     assert len(org.sent("POST", "oauth2/token")) <= 3
 
 
-def test_no_log_has_a_secret_in_it_however_much_is_logged(session, org, plant, caplog, pki):
+def test_no_log_has_a_secret_in_it_however_much_is_logged(org, plant, caplog, pki, retry):
     caplog.set_level(logging.DEBUG)
+    grant = JwtBearer(org.consumer_key, org.username, Secret(pki.client_key))
+    endpoint = TokenEndpoint("tiny", org.url, grant, ca_file=str(pki.ca_file), retry=retry)
+    session = OrgSession(endpoint, ca_file=str(pki.ca_file), retry=retry)
     plant("/limits", status=503, code="SERVER_UNAVAILABLE")
     plant("/limits", cut_after=5)
     session.get(LIMITS)

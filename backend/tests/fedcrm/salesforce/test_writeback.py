@@ -31,7 +31,7 @@ def way(request):
 def write(client, org, way):
     """Upserts by Key__c, by either way."""
     org.types = dict(TYPES)
-    back = WriteBack(client, bulk_from=1 if way == "bulk" else 10_000, job_bytes=2_000)
+    back = WriteBack(client, bulk_from=1 if way == "bulk" else 10_000, job_bytes=6_000)
 
     def write(rows, **more):
         return back.upsert("Account", "Key__c", rows, **more)
@@ -44,14 +44,14 @@ def some(count):
 
 
 def test_every_row_is_in_the_org_and_twice_changes_nothing(write, org):
-    first = write(some(450))
+    first = write(some(220))
     before = [dict(row) for row in org.rows]
-    second = write(some(450))
-    assert (first.saved, first.created, first.failed) == (450, 450, ())
-    assert (second.saved, second.created, second.failed) == (450, 0, ())
+    second = write(some(220))
+    assert (first.saved, first.created, first.failed) == (220, 220, ())
+    assert (second.saved, second.created, second.failed) == (220, 0, ())
     assert org.rows == before
-    assert [row["Note__c"] for row in org.rows] == [row["Note__c"] for row in some(450)]
-    assert [float(row["Amount__c"]) for row in org.rows] == [row["Amount__c"] for row in some(450)]
+    assert [row["Note__c"] for row in org.rows] == [row["Note__c"] for row in some(220)]
+    assert [float(row["Amount__c"]) for row in org.rows] == [row["Amount__c"] for row in some(220)]
 
 
 def test_each_refused_row_is_reported_with_its_key_and_the_others_are_saved(write, org):
