@@ -34,7 +34,7 @@ test: lint postgresql tools ## everything: linters, unit, property, process and 
 test-fast: $(READY) ## everything that takes no real processes and no whole training
 	cd backend && $(PYTHON) -m pytest -n 2 --dist worksteal -m "not slow"
 
-bench: $(READY) ## secure aggregation, whole trainings and histograms, as ratios within one run
+bench: $(READY) ## secure aggregation, trainings, histograms, reading an org, as ratios within one run
 	cd backend && $(PYTHON) -m bench
 
 faults: $(READY) ## 10,000 rounds in which messages get lost, late, doubled and damaged, and everybody may crash

@@ -307,7 +307,7 @@ class TrainingStopped(FederationError):
 
 
 class SalesforceError(FedCRMError):
-    """An org, or the way to it, refused. No message carries a token, a key or a row.
+    """An org, or the way to it, refused. No message carries a token or a key.
 
     org:    the alias it is registered under.
     reason: what happened, without a full stop.

@@ -12,7 +12,7 @@ import binascii
 import hmac
 import os
 import shlex
-import subprocess  # nosec B404 - commands are the administrator's own, never run by a shell
+import subprocess  # the administrator's own commands, never run by a shell  # nosec B404
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -217,7 +217,7 @@ def _run(command: str, given: bytes = b"") -> bytes:
     if not words:
         raise SettingsError("an empty command cannot give a secret")
     try:
-        ended = subprocess.run(  # noqa: S603  # nosec B603 - the administrator's own words, and no shell
+        ended = subprocess.run(  # noqa: S603 - the administrator's own words, and no shell  # nosec B603
             words, input=given, capture_output=True, timeout=COMMAND_SECONDS, check=False
         )
     except subprocess.TimeoutExpired:

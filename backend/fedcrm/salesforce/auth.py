@@ -8,6 +8,7 @@ another.
 from __future__ import annotations
 
 import email.utils
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -55,6 +56,8 @@ TIMEOUT = (10.0, 60.0)
 ASSERTION_SECONDS = 150  # Salesforce accepts up to three minutes
 SMALLEST_KEY_BITS = 2048
 JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+_SESSION = re.compile(r"00D[A-Za-z0-9]{12}(?:[A-Za-z0-9]{3})?![!-~]+")
+_PRINTABLE = re.compile(r"[!-~]+")
 PRODUCTION, SANDBOX = "https://login.salesforce.com", "https://test.salesforce.com"
 
 
@@ -221,7 +224,9 @@ class TokenEndpoint:
         match self.grant:
             case SessionToken(token):
                 value = _fetch(token)
-                return Token(value, self.login_url, value.reveal().split("!", 1)[0][:15])
+                if not _SESSION.fullmatch(value.reveal()):
+                    raise SettingsError(f"{self.org}: that is no session token (00D...!...)")
+                return Token(value, self.login_url, value.reveal()[:15])
             case ClientCredentials(consumer_key, secret):
                 return self._ask(
                     {
@@ -315,7 +320,12 @@ class TokenEndpoint:
             scopes = tuple(str(content.get("scope", "")).split())
         except (ValueError, KeyError, TypeError, AttributeError):
             raise UnexpectedReply(self.org, f"{self.login_url} did not answer with a session") from None
-        organization, user = (identity[-2], identity[-1]) if len(identity) >= 2 else (value.split("!", 1)[0], "")
+        if not _PRINTABLE.fullmatch(value):  # it goes into a header
+            raise UnexpectedReply(self.org, f"{self.login_url} did not answer with a session token")
+        # A token may be a JWT, which does not begin with the org's id.
+        organization, user = (identity[-2], identity[-1]) if len(identity) >= 2 else (value, "")
+        if not organization.startswith("00D"):
+            raise UnexpectedReply(self.org, f"{self.login_url} did not say which org the session is for")
         return Token(Secret(value), https_address(instance, "instance URL"), organization[:15], user, scopes)
 
     def _refused(self, refusal: Refusal) -> LoginRefused:

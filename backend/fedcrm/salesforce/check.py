@@ -12,7 +12,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 
-from fedcrm.errors import AccessDenied, FedCRMError, RequestRefused, SalesforceError
+from fedcrm.errors import (
+    AccessDenied,
+    FedCRMError,
+    LimitReached,
+    LoginRefused,
+    OrgUnavailable,
+    OrgUnreachable,
+    RequestRefused,
+    SalesforceError,
+)
 from fedcrm.salesforce.auth import JwtBearer, Token, TokenEndpoint
 from fedcrm.salesforce.client import Client
 from fedcrm.salesforce.soql import select, text_literal
@@ -80,18 +89,17 @@ def check_org(
         return
     yield Finding("login", Verdict.GOOD, f"logged in to org {token.organization_id} at {token.instance_url}")
     yield from _scopes(token)
-    for check in (_versions, _limits, _package):
-        yield from _tried("the org", check(client))
-    for object_name, fields in needed.items():
-        yield from _tried(object_name, _fields(client, object_name, fields))
-    yield from _tried("visible records", _visible(client, needed))
-
-
-def _tried(what: str, findings: Iterator[Finding]) -> Iterator[Finding]:
-    try:
-        yield from findings
-    except SalesforceError as refused:
-        yield _wrong(what, refused)
+    checks = [("the org", check(client)) for check in (_limits, _versions, _package)]
+    checks += [(object_name, _fields(client, object_name, fields)) for object_name, fields in needed.items()]
+    checks.append(("visible records", _visible(client, needed)))
+    for what, found in checks:
+        try:
+            yield from found
+        except (LimitReached, LoginRefused, OrgUnavailable, OrgUnreachable) as refused:
+            yield _wrong("the org", refused)  # every further call would say the same
+            return
+        except SalesforceError as refused:
+            yield _wrong(what, refused)
 
 
 def _wrong(what: str, refused: FedCRMError) -> Finding:

@@ -7,7 +7,7 @@ here: what goes out are plain values and our own types.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -158,15 +158,6 @@ class Client:
         except (ValueError, KeyError, TypeError) as error:
             raise UnexpectedReply(self.org, "the list of API versions cannot be read") from error
 
-    def user_info(self) -> Record:
-        """Who this session is: user_id, organization_id, preferred_username."""
-        reply = self.session.get("/services/oauth2/userinfo")
-        try:
-            content = reply.json()
-        except ValueError as error:
-            raise UnexpectedReply(self.org, "the user's identity cannot be read") from error
-        return content if isinstance(content, Mapping) else {}
-
     # --- writing ----------------------------------------------------------------------------------
 
     def upsert(self, object_name: str, key_field: str, rows: Sequence[Mapping[str, object]]) -> list[SavedRow]:
@@ -189,7 +180,7 @@ class Client:
     def _get(self, path: str, params: dict[str, Any] | None, key: str) -> Any:
         return self._read(lambda rest: rest.restful(path, params), path, (key,))
 
-    def _read(self, call: Any, what: str, keys: tuple[str, ...]) -> Any:
+    def _read(self, call: Callable[[Salesforce], Any], what: str, keys: tuple[str, ...]) -> Any:
         """Make a call and check that what was promised is in the answer."""
         try:
             # Built for each call: it copies the instance URL, which a new session may change. It opens nothing.

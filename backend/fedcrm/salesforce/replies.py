@@ -111,7 +111,8 @@ def _from_xml(text: str) -> tuple[str, str] | None:
 
 
 def _one_line(text: str) -> str:
-    line = " ".join(text.split())
+    # Words from elsewhere go to a terminal: what is no letter there, such as an escape, becomes a blank.
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
 
 

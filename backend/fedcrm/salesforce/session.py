@@ -26,7 +26,7 @@ from fedcrm.errors import (
     WriteUncertain,
     WrongOrg,
 )
-from fedcrm.salesforce.auth import MemoryTokens, Token, TokenCache, TokenEndpoint, clock_offset
+from fedcrm.salesforce.auth import MemoryTokens, Token, TokenCache, TokenEndpoint
 from fedcrm.salesforce.connection import never_sent, not_trusted, untrusted
 from fedcrm.salesforce.replies import TRANSIENT_STATUSES, Refusal, read_refusal
 from fedcrm.salesforce.retry import Retry
@@ -37,6 +37,12 @@ __all__ = ["OrgSession"]
 CONNECT_SECONDS, READ_SECONDS = 10.0, 120.0
 READS = frozenset({"GET", "HEAD"})
 AUTHORISED = "Authorization"
+_CUTS = (
+    requests.ConnectionError,
+    requests.Timeout,
+    requests.exceptions.ChunkedEncodingError,
+    requests.exceptions.ContentDecodingError,
+)
 
 
 class OrgSession(requests.Session):
@@ -61,11 +67,10 @@ class OrgSession(requests.Session):
         super().__init__()
         self.org = endpoint.org
         self.budget = CallBudget(self.org, reserve=reserve, clock=clock)
-        self.offset: float | None = None
         self._endpoint, self._cache = endpoint, cache or MemoryTokens()
         self._pinned = organization_id[:15] if organization_id else None
         self._ca: str | bool = ca_file or True
-        self.retry, self._clock = retry or Retry(), clock
+        self.retry = retry or Retry()
         self._token: Token | None = None
         self._renewing = threading.Lock()
         self.mount("https://", HTTPAdapter(pool_connections=2, pool_maxsize=pool, pool_block=True))
@@ -106,11 +111,10 @@ class OrgSession(requests.Session):
             token = self.token
             try:
                 reply = super().request(verb, target, *args, **{**kwargs, "auth": _Bearer(token)})
-            except requests.RequestException as error:
+            except _CUTS as error:
                 self._after_a_cut(error, what, again, attempt)
                 continue
             self.budget.note(reply.headers.get("Sforce-Limit-Info"))
-            self.offset = clock_offset(reply, self._clock())
             if reply.status_code < 300:
                 return reply
             refusal = self._read(reply)

