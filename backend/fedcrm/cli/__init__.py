@@ -10,6 +10,7 @@ from fedcrm.cli.budget import budget
 from fedcrm.cli.demo import demo
 from fedcrm.cli.evaluate import evaluate
 from fedcrm.cli.serve import serve, settings
+from fedcrm.cli.service import service
 from fedcrm.errors import FedCRMError
 
 __all__ = ["app", "main"]
@@ -27,6 +28,7 @@ app.command()(evaluate)
 app.command()(serve)
 app.command()(settings)
 app.add_typer(budget, name="budget")
+app.add_typer(service, name="service")
 
 
 def main() -> None:
