@@ -12,6 +12,7 @@ from fedcrm.cli.evaluate import evaluate
 from fedcrm.cli.org import org
 from fedcrm.cli.schema import schema
 from fedcrm.cli.serve import serve, settings
+from fedcrm.cli.service import service
 from fedcrm.errors import FedCRMError
 
 __all__ = ["app", "main"]
@@ -31,6 +32,7 @@ app.command()(settings)
 app.add_typer(budget, name="budget")
 app.add_typer(org, name="org")
 app.add_typer(schema, name="schema")
+app.add_typer(service, name="service")
 
 
 def main() -> None:

@@ -1,9 +1,9 @@
 """Scores where people work: predictions with their reasons, over HTTP, for an organisation's own org."""
 
 from fedcrm.service.app import create_app
-from fedcrm.service.core import Service
+from fedcrm.service.core import Service, open_database
 from fedcrm.service.demo import open_demo
-from fedcrm.service.migrations import migrate
+from fedcrm.service.migrations import HEAD, migrate
 from fedcrm.service.publish import publish, vocabulary_digest
 from fedcrm.service.registry import ModelFacts, Privacy, Registry
 from fedcrm.service.server import run
@@ -11,6 +11,7 @@ from fedcrm.service.settings import ServiceSettings, read_settings, settings_tab
 from fedcrm.service.tenants import Scope, Tenants
 
 __all__ = [
+    "HEAD",
     "ModelFacts",
     "Privacy",
     "Registry",
@@ -20,6 +21,7 @@ __all__ = [
     "Tenants",
     "create_app",
     "migrate",
+    "open_database",
     "open_demo",
     "publish",
     "read_settings",

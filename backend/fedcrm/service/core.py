@@ -24,7 +24,16 @@ from fedcrm.service.tenants import Caller, Tenants
 from fedcrm.service.tokens import TokenReader
 from fedcrm.service.watch import Watch
 
-__all__ = ["Service"]
+__all__ = ["Service", "open_database"]
+
+
+def open_database(settings: ServiceSettings) -> Database:
+    """The service's database; its directory is made where it is missing. Raises SettingsError, StorageError."""
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise StorageError(f"{settings.data}: {error.strerror}") from error
+    return Database.open(settings.database or settings.data / "service.sqlite", create=not settings.database)
 
 
 @dataclass(frozen=True)
@@ -49,11 +58,7 @@ class Service:
 
         Raises SettingsError, StorageError.
         """
-        try:
-            settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as error:
-            raise StorageError(f"{settings.data}: {error.strerror}") from error
-        database = Database.open(settings.database or settings.data / "service.sqlite", create=not settings.database)
+        database = open_database(settings)
         migrate(database)
         tenants = Tenants(database, clock=clock)
         registry = Registry(database, settings.data / "models", SecretBox(settings.key_source()), clock=clock)
