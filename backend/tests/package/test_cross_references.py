@@ -119,9 +119,7 @@ def record_problems(package) -> Iterator[str]:
 
 def code_problems(package) -> Iterator[str]:
     """Labels, custom permissions and credentials that code and flows name."""
-    labels = {
-        e.text for path in package.files("labels/*.xml") for e in package.root(path).iterfind("labels/fullName")
-    }
+    labels = {e.text for path in package.files("labels/*.xml") for e in package.root(path).iterfind("labels/fullName")}
     permissions = package.names("customPermissions", "customPermission")
     permissions |= package.names("permissionsets", "permissionset")
     credentials = package.names("namedCredentials", "namedCredential")
@@ -196,12 +194,32 @@ def test_a_connected_app_ships_in_source_but_not_in_a_package(package):
     [
         ("permissionsets/FedCRM_Viewer.permissionset-meta.xml", "PredictionController", "Missing", "no class Missing"),
         ("permissionsets/FedCRM_Viewer.permissionset-meta.xml", "Lead.FedCRM_Score__c", "Lead.Gone__c", "no field"),
-        ("permissionsets/FedCRM_Admin.permissionset-meta.xml", "Prediction__c.Score__c", "Prediction__c.Entity_Key__c", "is required"),
-        ("permissionsets/FedCRM_Scoring_User.permissionset-meta.xml", "FedCRM_Node-Scoring", "FedCRM_Node-Root", "no principal"),
+        (
+            "permissionsets/FedCRM_Admin.permissionset-meta.xml",
+            "Prediction__c.Score__c",
+            "Prediction__c.Entity_Key__c",
+            "is required",
+        ),
+        (
+            "permissionsets/FedCRM_Scoring_User.permissionset-meta.xml",
+            "FedCRM_Node-Scoring",
+            "FedCRM_Node-Root",
+            "no principal",
+        ),
         ("layouts/Prediction__c-Prediction Layout.layout-meta.xml", "Baseline__c", "Baselin__c", "no field Baselin__c"),
         ("applications/FedCRM.app-meta.xml", "Prediction__c", "Predictions__c", "no tab"),
-        ("customMetadata/Feature_Definition__mdt.churn_account_type.md-meta.xml", ">History<", ">Memory<", "cannot be Memory"),
-        ("customMetadata/Feature_Definition__mdt.churn_account_type.md-meta.xml", ">churn<", ">churns<", "no task churns"),
+        (
+            "customMetadata/Feature_Definition__mdt.churn_account_type.md-meta.xml",
+            ">History<",
+            ">Memory<",
+            "cannot be Memory",
+        ),
+        (
+            "customMetadata/Feature_Definition__mdt.churn_account_type.md-meta.xml",
+            ">churn<",
+            ">churns<",
+            "no task churns",
+        ),
         ("classes/ScoreRecordAction.cls", "FedCRM_No_Access", "FedCRM_Nope", "no label FedCRM_Nope"),
         ("classes/PredictionClient.cls", "callout:FedCRM_Node", "callout:Node", "no named credential Node"),
         ("reportTypes/FedCRM_Opportunities_with_Predictions.reportType-meta.xml", "Score__c", "Skore__c", "Skore__c"),

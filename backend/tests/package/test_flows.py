@@ -112,11 +112,36 @@ def test_every_flow_that_a_record_triggers_ends_in_the_one_subflow(package):
         ("Score_Record", "<targetReference>Score_Records<", "<targetReference>Gone<", "no element Gone"),
         ("Score_Record", "<elementReference>recordId<", "<elementReference>recordID2<", "nothing is called recordID2"),
         ("Score_Record", "<actionName>ScoreRecordAction<", "<actionName>Scorer<", "no invocable class Scorer"),
-        ("Score_Record", "<name>errorMessage</name>\n        </outputParameters>", "<name>fault</name>\n        </outputParameters>", "no variable fault"),
-        ("Score_Account_On_Review", "Review_Requested__c</field>\n            <operator>EqualTo", "Review__c</field>\n            <operator>EqualTo", "no field Review__c"),
-        ("Score_Account_On_Review", "<operator>EqualTo</operator>", "<operator>IsChanged</operator>", "IsChanged outside"),
-        ("Score_Lead_On_Create", "<scheduledPaths>", "<connector><targetReference>Score_Record</targetReference></connector><scheduledPaths>", "while the record is saved"),
-        ("Ask_For_Score", "<name>score</name>\n        </outputAssignments>", "<name>points</name>\n        </outputAssignments>", "no isOutput variable points"),
+        (
+            "Score_Record",
+            "<name>errorMessage</name>\n        </outputParameters>",
+            "<name>fault</name>\n        </outputParameters>",
+            "no variable fault",
+        ),
+        (
+            "Score_Account_On_Review",
+            "Review_Requested__c</field>\n            <operator>EqualTo",
+            "Review__c</field>\n            <operator>EqualTo",
+            "no field Review__c",
+        ),
+        (
+            "Score_Account_On_Review",
+            "<operator>EqualTo</operator>",
+            "<operator>IsChanged</operator>",
+            "IsChanged outside",
+        ),
+        (
+            "Score_Lead_On_Create",
+            "<scheduledPaths>",
+            "<connector><targetReference>Score_Record</targetReference></connector><scheduledPaths>",
+            "while the record is saved",
+        ),
+        (
+            "Ask_For_Score",
+            "<name>score</name>\n        </outputAssignments>",
+            "<name>points</name>\n        </outputAssignments>",
+            "no isOutput variable points",
+        ),
     ],
 )
 def test_a_planted_defect_is_found(spoiled, name, before, after, problem):

@@ -10,7 +10,9 @@ pytestmark = pytest.mark.slow  # needs npm
 
 
 def unformatted(npm, folder):
-    done = npm.run(["npx", "prettier", "--list-different", "--config", ".prettierrc", f"{folder}/**/*.{{cls,xml,js,html,css}}"])
+    done = npm.run(
+        ["npx", "prettier", "--list-different", "--config", ".prettierrc", f"{folder}/**/*.{{cls,xml,js,html,css}}"]
+    )
     assert done.returncode in (0, 1), done.stderr
     return done.stdout.split("\n")[:-1]
 
@@ -38,7 +40,19 @@ def test_javascript_passes_eslint(npm):
 
 
 def test_javascript_that_reaches_into_the_page_is_found(npm):
-    bad = "import { LightningElement } from 'lwc';\nexport default class Bad extends LightningElement {\n    connectedCallback() { document.querySelector('a'); }\n}\n"
-    command = ["npx", "eslint", "--stdin", "--stdin-filename", "force-app/main/default/lwc/bad/bad.js", "--format", "json"]
+    bad = """import { LightningElement } from 'lwc';
+export default class Bad extends LightningElement {
+    connectedCallback() { document.querySelector('a'); }
+}
+"""
+    command = [
+        "npx",
+        "eslint",
+        "--stdin",
+        "--stdin-filename",
+        "force-app/main/default/lwc/bad/bad.js",
+        "--format",
+        "json",
+    ]
     done = subprocess.run(command, cwd=npm.root, input=bad, text=True, capture_output=True, check=False)
     assert "@lwc/lwc/no-document-query" in done.stdout

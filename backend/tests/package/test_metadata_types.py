@@ -126,7 +126,12 @@ def test_what_is_deployed_after_installation_follows_its_type(package, types):
         ("objects/Prediction__c/fields/Score__c.field-meta.xml", "<precision>4", "<precision>four", "is no number"),
         ("objects/Prediction__c/fields/Score__c.field-meta.xml", "<type>", "<label>b</label><type>", "repeated"),
         ("permissionsets/FedCRM_Viewer.permissionset-meta.xml", "<label>", "<classAccesses/><label>", "are apart"),
-        ("permissionsets/FedCRM_Viewer.permissionset-meta.xml", "<apexClass>PredictionController</apexClass>", "", "required by"),
+        (
+            "permissionsets/FedCRM_Viewer.permissionset-meta.xml",
+            "<apexClass>PredictionController</apexClass>",
+            "",
+            "required by",
+        ),
         ("flows/FedCRM_Score_Record.flow-meta.xml", "<dataType>String<", "<dataType>Txt<", "is no FlowDataType"),
     ],
 )

@@ -32,7 +32,7 @@ class Org:
         return {field.lower() for field in own or ()} | (standard or base)
 
     def knows(self, name: str, path: str) -> bool:
-        """Whether a path leads somewhere; relationships of standard objects by their names, others as far as one step."""
+        """Whether a path leads somewhere; a relationship has the name of its object, or counts as far as it goes."""
         fields = self.fields(name)
         first, _, rest = path.lower().partition(".")
         if fields is None or not rest:
@@ -109,7 +109,12 @@ def test_every_field_in_a_query_exists(package, standard_fields):
 @pytest.mark.parametrize(
     ("name", "before", "after", "problem"),
     [
-        ("classes/PredictionSelector.cls", "WHERE ConvertedOpportunityId", "WHERE ConvertedOpportunity__c", "Lead.Conv"),
+        (
+            "classes/PredictionSelector.cls",
+            "WHERE ConvertedOpportunityId",
+            "WHERE ConvertedOpportunity__c",
+            "Lead.Conv",
+        ),
         ("classes/StageSelector.cls", "SELECT ApiName FROM CaseStatus", "SELECT ApiName FROM CaseStati", "CaseStati"),
         ("classes/ExtractionRunSelector.cls", "ORDER BY CreatedDate", "ORDER BY CreateDate", "CreateDate"),
         ("classes/FedCrmJobs.cls", "CronJobDetail.Name", "CronJobDetail.Nmae", "CronJobDetail.Nmae"),
