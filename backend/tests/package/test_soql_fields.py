@@ -32,7 +32,7 @@ class Org:
         return {field.lower() for field in own or ()} | (standard or base)
 
     def knows(self, name: str, path: str) -> bool:
-        """Whether a path leads somewhere; relationships of standard objects by their names, others as far as one step."""
+        """Whether a path leads somewhere; a relationship has the name of its object, or counts as far as it goes."""
         fields = self.fields(name)
         first, _, rest = path.lower().partition(".")
         if fields is None or not rest:
