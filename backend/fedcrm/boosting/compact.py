@@ -31,13 +31,14 @@ from fedcrm.boosting.posterior import smooth
 from fedcrm.boosting.quantise import DIRECTION_SCALE, direction_sensitivity
 from fedcrm.boosting.ranges import WHOLE
 from fedcrm.boosting.settings import Settings
-from fedcrm.boosting.suspicion import partition_fault
+from fedcrm.boosting.suspicion import balance_fault, partition_fault
 from fedcrm.features import Kind, Schema
 from fedcrm.learning import Aggregate, Query, Structure
 
 __all__ = ["CompactTerms"]
 
 FORMAT = "compact 1"
+SLACK_ROWS = 1.5  # the number of records is known up to noise
 
 
 class Stage(StrEnum):
@@ -176,12 +177,20 @@ class CompactTerms:
     def suspicious(self, aggregate: Aggregate) -> str | None:
         """Why this aggregate cannot be the sum of honest answers to next_query, or None.
 
-        Only counts can be told: gradients along directions have no sums that must agree.
+        Counts must agree on the number of records; along directions only categories can be held to something.
         """
         query = self.next_query()
         if query is None:
             return "nobody was asked"
-        return None if self._stage is Stage.DIRECTIONS else partition_fault(query, aggregate, 1)
+        if self._stage is not Stage.DIRECTIONS:
+            return partition_fault(query, aggregate, 1)
+        totals, variances, slack = [], [], []
+        for j, own in self._places(query):
+            if self._schema.fields[j].kind is Kind.CATEGORICAL:
+                totals.append(float(aggregate.sums[own].sum()))
+                variances.append(float(aggregate.noise_variance[own].sum()))
+                slack.append(0.5 * (own.stop - own.start) * aggregate.unit * SLACK_ROWS * self._rows)
+        return balance_fault(np.array(totals), np.array(variances), np.array(slack))
 
     def model(self) -> FederatedModel:
         """The model as it stands. Raises ValueError before there are bins."""
@@ -235,6 +244,17 @@ class CompactTerms:
 
     def _spans(self) -> list[slice]:
         return spans([len(b.scale) for b in self._bases])
+
+    def _places(self, query: Query) -> list[tuple[int, slice]]:
+        """Every field and where its directions lie in the answer."""
+        found = []
+        starts = spans([x.length for x in query.structures])
+        for (_, fields), piece in zip(direction_groups(self._schema), starts, strict=True):
+            at = piece.start
+            for j in fields:
+                found.append((j, slice(at, at + len(self._bases[j].scale))))
+                at = found[-1][1].stop
+        return found
 
     def _tables(self) -> list[NDArray[np.float64]]:
         return [b.table @ self._effects[where] for b, where in zip(self._bases, self._spans(), strict=True)]
