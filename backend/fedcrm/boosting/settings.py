@@ -47,10 +47,10 @@ class Settings:
     high_signal: float = 4500.0  # from here on a wider search and finer bins pay: [E] +.3 on win at epsilon 1
     high_rows: float = 8000.0  # and with no fewer rows than that
     highest_signal: float = 25_000.0  # signal and rows from which on the finest do
-    pair_fields: int = 10  # best fields whose pairs are tried
-    pair_fields_high: int = 16  # [A] +2 to +5 points where the signal carries it
+    pair_fields: int = 8  # best fields whose pairs are tried: [E] 16 cost bank .3 (.1) at epsilon 8, win .1 (.1) at 1
+    pair_fields_highest: int = 16  # [A] +2 to +5 points where the signal carries it
     pairs: int = 12  # kept
-    pairs_high: int = 25
+    pairs_highest: int = 25
     pair_bins: int = 5  # coarse bins a numeric side
     pair_bins_highest: int = 8  # [E] with 12 levels, on win: +.15 without noise, level at epsilon 8
     pair_levels: int = 8  # coarse bins a category's side
@@ -79,9 +79,9 @@ class Settings:
             pair_rounds=4,
             free_rounds=2,
             pair_fields=8,
-            pair_fields_high=8,
+            pair_fields_highest=8,
             pairs=8,
-            pairs_high=8,
+            pairs_highest=8,
             compact_rounds=4,
         )
 
@@ -125,10 +125,10 @@ class Recipe:
             bins=(s.bins, s.bins_high, s.bins_highest)[tier],
             main_rounds=s.main_rounds,
             pair_rounds=s.pair_rounds if paired else 0,
-            pair_fields=s.pair_fields_high if high else s.pair_fields,
+            pair_fields=s.pair_fields_highest if highest else s.pair_fields,
             pair_bins=s.pair_bins_highest if highest else s.pair_bins,
             pair_levels=s.pair_levels_highest if highest else s.pair_levels,
-            pairs=s.pairs_high if high else s.pairs,
+            pairs=s.pairs_highest if highest else s.pairs,
             pair_share=(s.pair_share_high if high else s.pair_share) if paired else 0.0,
             memory=0.0 if math.isinf(signal) else s.memory,
         )
