@@ -285,19 +285,16 @@ class CompactTerms:
         unit = float(DIRECTION_SCALE * aggregate.unit)
         weights = np.array([w for w in aggregate.weights.values() if w > 0], dtype=np.float64) / aggregate.unit
         spread = float(np.sum(weights**2) / np.sum(weights)) if len(weights) else 1.0
+        sums, noise = aggregate.sums / unit, aggregate.noise_variance / unit**2
         found: list[tuple[int, Evidence]] = []
-        pieces = spans([x.length for x in query.structures])
-        for (_, fields), piece in zip(direction_groups(self._schema), pieces, strict=True):
-            sums, noise = aggregate.sums[piece] / unit, aggregate.noise_variance[piece] / unit**2
+        places = dict(self._places(query))
+        for _, fields in direction_groups(self._schema):
+            last = places[fields[-1]].stop  # where the curvature stands
             typical = math.sqrt(max(sum(self._bases[j].length for j in fields), 1e-9))
-            least = max(math.sqrt(float(noise[-1])) / CURVATURE, 1e-2 * self._rows * float(np.mean(weights)) / 4)
-            curvature = max(float(sums[-1]) / CURVATURE, least) / typical
-            at = 0
+            least = max(math.sqrt(float(noise[last])) / CURVATURE, 1e-2 * self._rows * float(np.mean(weights)) / 4)
+            curvature = max(float(sums[last]) / CURVATURE, least) / typical
             for j in fields:
-                basis, where = self._bases[j], where_of[j]
-                size = len(basis.scale)
-                own = slice(at, at + size)
-                at += size
+                basis, where, own = self._bases[j], where_of[j], places[j]
                 factor = REMAINDER * basis.scale * curvature
                 precision = factor**2 / np.maximum(noise[own], 1e-12)
                 memory = s.memory
