@@ -142,7 +142,7 @@ describe('the score component in a browser', () => {
         await page.close();
     });
     it('names the permission set to ask for where the permission is missing', async () => {
-        const page = await open('ready', { query: '&deny=FedCRM_View_Predictions' });
+        const page = await open('ready', { query: '&deny=FedCRM_View_Scores' });
         assert.equal(await page.getByRole('img').count(), 0);
         assert.deepEqual(await violations(page), []);
         await page.close();

@@ -1,7 +1,7 @@
 import { LightningElement, api, wire } from 'lwc';
 import { notifyRecordUpdateAvailable } from 'lightning/uiRecordApi';
 import { refreshApex } from '@salesforce/apex';
-import canView from '@salesforce/customPermission/FedCRM_View_Predictions';
+import canView from '@salesforce/customPermission/FedCRM_View_Scores';
 import getExplanation from '@salesforce/apex/PredictionController.getExplanation';
 import requestScore from '@salesforce/apex/PredictionController.requestScore';
 import saveFeedback from '@salesforce/apex/PredictionController.saveFeedback';

@@ -15,7 +15,7 @@ jest.mock(
 );
 jest.mock('@salesforce/apex/PredictionController.requestScore', () => ({ default: jest.fn() }), { virtual: true });
 jest.mock('@salesforce/apex/PredictionController.saveFeedback', () => ({ default: jest.fn() }), { virtual: true });
-jest.mock('@salesforce/customPermission/FedCRM_View_Predictions', () => ({ default: true }), { virtual: true });
+jest.mock('@salesforce/customPermission/FedCRM_View_Scores', () => ({ default: true }), { virtual: true });
 
 const settle = async () => {
     for (let turn = 0; turn < 6; turn++) {

@@ -13,7 +13,7 @@ jest.mock(
 );
 jest.mock('@salesforce/apex/PredictionController.requestScore', () => ({ default: jest.fn() }), { virtual: true });
 jest.mock('@salesforce/apex/PredictionController.saveFeedback', () => ({ default: jest.fn() }), { virtual: true });
-jest.mock('@salesforce/customPermission/FedCRM_View_Predictions', () => ({ default: false }), { virtual: true });
+jest.mock('@salesforce/customPermission/FedCRM_View_Scores', () => ({ default: false }), { virtual: true });
 
 describe('c-fedcrm-score-explainer without its permission', () => {
     it('names the permission set to ask for and shows no score', async () => {
