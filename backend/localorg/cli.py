@@ -22,6 +22,7 @@ from localorg import process
 from localorg.errors import LocalOrgError, SettingsError
 from localorg.http.server import Server
 from localorg.http.serving import connection_document, ensure_orgs, identity_of, serve_forever
+from localorg.runtimes import Runtimes
 
 __all__ = ["app", "main"]
 
@@ -133,6 +134,7 @@ def serve(
     """Be the background process."""
     held = process.lock(data)
     server = Server(data)
+    Runtimes.install(server)
     ensure_orgs(server, orgs, namespace or None)
     ca_file = identity_of(server).ca_file
     with socket.socket(fileno=descriptor) as listener:

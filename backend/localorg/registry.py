@@ -57,6 +57,7 @@ class Registry:
         self._open: dict[str, Org] = {}
         self._lock = threading.RLock()
         self.opened: list[Callable[[Org], None]] = []  # called once for each org, before anybody uses it
+        self.closing: list[Callable[[Org], None]] = []  # called once for each opened org, before it closes
 
     def entries(self) -> list[OrgEntry]:
         """Every org, in the order they were made."""
@@ -141,20 +142,25 @@ class Registry:
             self._file.execute("DELETE FROM org WHERE org_id = ?", (entry.org_id,))
             org = self._open.pop(entry.org_id[:15], None)
             if org is not None:
-                org.close()
+                self._end(org)
             self._remove_files(entry.alias)
 
     def close(self) -> None:
         """Close every org."""
         with self._lock:
             for org in self._open.values():
-                org.close()
+                self._end(org)
             self._open.clear()
 
     def _keep(self, org: Org) -> None:
         for hook in self.opened:
             hook(org)
         self._open[org.org_id[:15]] = org
+
+    def _end(self, org: Org) -> None:
+        for hook in self.closing:
+            hook(org)
+        org.close()
 
     def _remove_files(self, alias: str) -> None:
         for file in self._directory.glob(f"{alias}.sqlite*"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,21 +12,15 @@ from starlette.responses import Response
 from localorg.errors import OrgError
 from localorg.http.answers import soap_answer, soap_refusal, xml_of
 from localorg.http.calls import Call, Json, Route
-from localorg.http.deploy_documents import deploy_document, pending_document
-from localorg.http.eca import sync_apps
-from localorg.http.faults import Kind
+from localorg.http.deployments import NO_RIGHT, TEST_LEVELS, may_deploy, submit
 from localorg.http.jobs import Job, fresh_id
 from localorg.http.server import Server
 from localorg.http.soap import envelope, session_of
-from localorg.metadata import DeployOptions, DeployResult, deploy, listed, retrieve
+from localorg.metadata import DeployOptions, listed, retrieve
 from localorg.metadata.kinds import CHILD_KINDS, KINDS
 from localorg.metadata.xmltree import METADATA_NAMESPACE, Node, XmlProblem
-from localorg.org import Org
 
 __all__ = ["ROUTES"]
-
-_LEVELS = frozenset({"NoTestRun", "RunSpecifiedTests", "RunLocalTests", "RunAllTestsInOrg", "RunRelevantTests"})
-_log = logging.getLogger("localorg")
 
 
 def _refuse(error: OrgError) -> Response:
@@ -50,9 +43,8 @@ def _metadata(call: Call) -> Response:
     handler = handlers.get(operation.tag)
     if handler is None:
         raise OrgError("UNKNOWN_EXCEPTION", f"{operation.tag} is not served by a local org", status=500)
-    held = session.org.rights(session.context.user_id).permissions
-    if not held & {"ModifyMetadata", "ModifyAllData"}:
-        raise OrgError("INSUFFICIENT_ACCESS", "Modify Metadata Through Metadata API Functions is missing", status=500)
+    if not may_deploy(session):
+        raise OrgError("INSUFFICIENT_ACCESS", NO_RIGHT, status=500)
     try:
         inner = handler(call, operation)
     except XmlProblem as broken:
@@ -71,7 +63,7 @@ def _deploy(call: Call, operation: Node) -> str:
     except binascii.Error as broken:
         raise OrgError("INVALID_TYPE", "ZipFile is not base64", status=500) from broken
     level = given.value("testLevel") or "NoTestRun"
-    if level not in _LEVELS:
+    if level not in TEST_LEVELS:
         raise OrgError("INVALID_TYPE", f"'{level}' is not a valid value for the enum 'TestLevel'", status=500)
     options = DeployOptions(
         check_only=given.flag("checkOnly"),
@@ -82,46 +74,8 @@ def _deploy(call: Call, operation: Node) -> str:
         test_level=level,
         run_tests=tuple(node.text.strip() for node in given.all("runTests")),
     )
-    return _submit(call, content, options)
-
-
-def _submit(call: Call, content: bytes, options: DeployOptions) -> str:
-    job_id = fresh_id("0Af")
-    document = pending_document(job_id, call.context.user_id, _stamp(call.server), options)
-    job = call.server.jobs.add(job_id, call.org.org_id, "deploy", {"state": "Pending", "result": document})
-    fault = call.server.faults.take(frozenset({Kind.FAIL_JOB}), org=call.org.alias, method=call.method, path=call.path)
-    if fault is not None:
-        failed = DeployResult(options, (), error=fault.message)
-        _finish(call.server, job, failed)
-    else:
-        call.server.work.submit(_run, call.server, call.org, job, content, options)
-    return xml_of({"done": False, "id": job_id, "state": "Queued"}, "result")
-
-
-def _run(server: Server, org: Org, job: Job, content: bytes, options: DeployOptions) -> None:
-    try:
-        result = deploy(
-            org,
-            content,
-            options,
-            context=org.context_for(job.document["result"]["createdBy"]),
-            compilers=server.engines.compilers,
-            run_tests=server.engines.deploy_tests,
-        )
-    except OrgError as refused:
-        result = DeployResult(options, (), error=f"{refused.code}: {refused.message}")
-    except Exception:  # noqa: BLE001 - a deployment that dies unseen would be polled for ever
-        _log.exception("deployment %s failed", job.id)
-        result = DeployResult(options, (), error="UNKNOWN_EXCEPTION: the local org could not deploy the package")
-    _finish(server, job, result)
-    if result.success and not options.check_only:
-        sync_apps(server, org)
-
-
-def _finish(server: Server, job: Job, result: DeployResult) -> None:
-    begun = job.document["result"]
-    job.document.update(state="Done", result=deploy_document(begun, result, _stamp(server)))
-    server.jobs.save(job)
+    job = submit(call, content, options)
+    return xml_of({"done": False, "id": job.id, "state": "Queued"}, "result")
 
 
 def _check_deploy(call: Call, operation: Node) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -62,9 +62,19 @@ def serve_forever(server: Server, listener: socket.socket) -> None:
 
 
 @contextmanager
-def served_in_thread(directory: Path, *, orgs: int = 1, engines: Engines | None = None) -> Iterator[tuple[Server, str]]:
-    """A server in this process, for tests: yields it and its address; `directory/tls/ca.pem` is the CA to trust."""
+def served_in_thread(
+    directory: Path,
+    *,
+    orgs: int = 1,
+    engines: Engines | None = None,
+    prepare: Callable[[Server], object] = lambda _: None,
+) -> Iterator[tuple[Server, str]]:
+    """A server in this process, for tests: yields it and its address; `directory/tls/ca.pem` is the CA to trust.
+
+    prepare: called before any org is made or opened.
+    """
     server = Server(directory, engines=engines)
+    prepare(server)
     ensure_orgs(server, orgs)
     running = _uvicorn(server)
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
