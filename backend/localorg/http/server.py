@@ -108,11 +108,17 @@ class Server:
         self.registry.remove(entry.org_id)
         self._key_file(entry.alias).unlink(missing_ok=True)
 
+    def remove_expired(self) -> None:
+        """Delete the scratch orgs whose days are over."""
+        for entry in self.registry.entries():
+            if self.registry.expired(entry.org_id):
+                self.remove_org(entry.org_id)
+
     def session(self, token: str) -> Session | None:
         """Who comes with this token; None: nobody we know."""
         grant = self.sessions.find(token) if token else None
         org = None if grant is None else self.registry.org(grant.org_id)
-        if grant is None or org is None:
+        if grant is None or org is None or self.registry.expired(grant.org_id):
             return None
         return Session(org, org.context_for(grant.user_id), grant)
 
