@@ -12,6 +12,7 @@ def resume(server: Server) -> None:
     """Queries run again; loads not begun begin; loads cut off, batches and deployments fail, since to repeat them
     could do a thing twice."""
     server.remove_expired()
+    server.jobs.remove_old()
     bulk2_query.resume(server)
     bulk2_ingest.resume(server)
     for entry in server.registry.entries():

@@ -83,10 +83,14 @@ class Server:
         """Make an org with a consumer of its own, whose key lies in `keys/<alias>.key`; its admin is approved."""
         entry = self.registry.create(alias, namespace=namespace, hub=hub, expires_at=expires_at)
         pair = key_pair(self._key_file(alias), f"{alias} admin", now=self.clock.now())
-        consumer_key = f"3MVG9{self._random_bytes(40).hex()}"
+        consumer_key, _ = self.new_credentials()
         self.consumers.register(Consumer(consumer_key, entry.org_id, ADMIN_APP, pair.certificate, entry.user_id))
         self.consumers.approve(consumer_key, entry.user_id)
         return OrgKeys(entry, consumer_key, pair.key_file)
+
+    def new_credentials(self) -> tuple[str, str]:
+        """A key and a secret for an app."""
+        return f"3MVG9{self._random_bytes(40).hex()}", self._random_bytes(32).hex().upper()
 
     def keys(self, entry: OrgEntry) -> OrgKeys:
         """How the admin of an org logs in."""
