@@ -217,7 +217,7 @@ def _granted(call: Call, org: Org, user: UserFacts, consumer_key: str, *, refres
         "scope": _SCOPE,
         "instance_url": call.base_url,
         "id": f"{call.base_url}/id/{org.org_id}/{user.user_id}",
-        "token_type": "Bearer",  # nosec B105 - a kind of token, not one
+        "token_type": "Bearer",  # a kind of token, not one # nosec B105
         "issued_at": str(int(call.server.clock.now().timestamp() * 1000)),
     }
     if refresh:
@@ -237,7 +237,7 @@ def _introspect(call: Call) -> Response:
     if grant is None:
         return json_answer({"active": False})
     return json_answer(
-        {"active": True, "scope": grant.scope, "client_id": grant.consumer_key, "token_type": "access_token"}  # nosec B105 - a kind
+        {"active": True, "scope": grant.scope, "client_id": grant.consumer_key, "token_type": "access_token"}  # a kind # nosec B105
     )
 
 

@@ -78,7 +78,7 @@ class _Garden:
         self.dialect = dialect
         self.counts = counts
         seeds = f"{seed}/{transaction.org.alias}/{table.name}/rows"
-        self.rng = random.Random(seeds)  # noqa: S311  # nosec B311 - variety, not secrecy
+        self.rng = random.Random(seeds)  # noqa: S311 - variety, not secrecy # nosec B311
         self.now = transaction.now().replace(microsecond=0)
 
     def plant(self) -> None:
