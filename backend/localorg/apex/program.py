@@ -47,6 +47,7 @@ class Program:
         self.names = Names(self.classes, schema, namespace)
         self.problems: list[Problem] = []
         self._compiled: dict[ClassInfo, CompiledClass] = {}
+        self._broken: dict[str, CompileError] = {}
         for key, source in self.sources.items():
             self._guard(source.name, lambda key=key, source=source: self._sketch(key, source))
         self._declare(list(self.classes.values()))
@@ -68,6 +69,7 @@ class Program:
             step()  # type: ignore[operator]  # a function of no arguments
         except CompileError as error:
             self.problems.append(Problem(name, error.message, error.at.line, error.at.column))
+            self._broken.setdefault(name.lower(), error)
             return False
         return True
 
@@ -99,6 +101,9 @@ class Program:
     def compiled(self, info: ClassInfo) -> CompiledClass:
         """A class's code. Raises CompileError where it does not compile."""
         found = self._compiled.get(info)
+        broken = self._broken.get(info.top.key)
+        if broken is not None:
+            raise broken
         if found is None:
             found = self._compiled[info] = compile_class(info, self.names, self.version(info))
         return found

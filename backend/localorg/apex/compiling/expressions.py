@@ -184,6 +184,8 @@ class Expressions(Calls):
     def new_list(self, node: n.NewList) -> Code:
         """`new List<T>{...}` and `new Set<T>{...}`."""
         type_ = self.names.resolve(node.type, self.scope.info)
+        if isinstance(type_, Platform) and type_.name == "Map" and not node.items:
+            return self.new_map(n.NewMap(node.at, node.type, ()))
         if not (isinstance(type_, Platform) and type_.name in ("List", "Set")):
             raise CompileError(f"Invalid initializer type {type_}", node.at)
         element = type_.arguments[0]
@@ -200,6 +202,8 @@ class Expressions(Calls):
     def new_map(self, node: n.NewMap) -> Code:
         """`new Map<K, V>{k => v}`."""
         type_ = self.names.resolve(node.type, self.scope.info)
+        if isinstance(type_, Platform) and type_.name in ("List", "Set") and not node.pairs:
+            return self.new_list(n.NewList(node.at, node.type, ()))
         if not (isinstance(type_, Platform) and type_.name == "Map"):
             raise CompileError(f"Invalid initializer type {type_}", node.at)
         key, value = type_.arguments
@@ -364,7 +368,7 @@ class Expressions(Calls):
             if field is None or not field.static:
                 raise CompileError(f"Variable does not exist: {target.name}", target.at)
             return self._store_static(field, value, at)
-        current = self._static_member(owner, target)
+        current = self.static_member(owner, target)
         if not current.text.startswith("rt."):
             raise CompileError(f"Variable is not writeable: {target.name}", at)
         place, attribute = current.text.rsplit(".", 1)

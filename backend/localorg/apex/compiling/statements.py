@@ -12,6 +12,7 @@ from localorg.apex.faults import At, CompileError
 from localorg.apex.syntax import nodes as n
 from localorg.apex.types.conversion import cost
 from localorg.apex.types.model import (
+    ANY_RECORD,
     EXCEPTION,
     INTEGER,
     LONG,
@@ -230,8 +231,7 @@ class Statements:
             if type_.info.kind == "enum" and field is not None:
                 return f"{self.scope.unit.use(type_.info)}.{field.python}"
         elif isinstance(type_, Platform):
-            target = n.Name(value.at, type_.name)
-            return self.expressions.select(n.Select(value.at, target, value.name, safe=False)).text
+            return self.expressions.static_member(type_, n.Select(value.at, value, value.name, safe=False)).text
         raise CompileError(f"Variable does not exist: {value.name}", value.at)
 
     def _branch(self, branch: n.When, held: str) -> bool:
@@ -347,7 +347,8 @@ class Statements:
         for each in supertypes:
             if isinstance(each, Platform) and each.name in ("List", "Set", "Iterable", "Iterator"):
                 element = each.arguments[0]
-                if cost(element, wanted) is None and OBJECT not in (element,):
+                narrowed = element == ANY_RECORD and isinstance(wanted, Record)
+                if cost(element, wanted) is None and element != OBJECT and not narrowed:
                     raise CompileError(f"Loop variable must be of type {element}", node.at)
                 if element == OBJECT and wanted != OBJECT:
                     raise CompileError("Loop variable must be of type Object", node.at)

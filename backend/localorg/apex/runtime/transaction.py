@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -106,6 +107,20 @@ class Runtime:
         """Count against another set of limits from now on."""
         self.limits = limits
         self.globals["tick"] = limits.tick
+
+    @contextmanager
+    def lent_to(self, kind: str) -> Iterator[None]:
+        """Go on as another kind of code with limits of its own, as a job does inside a test."""
+        before = (self.kind, self.limits, self.batch_phase, self.job_id, self.user_id)
+        self.kind, self.batch_phase = kind, ""
+        self.use_limits(Counters(asynchronous=True))
+        try:
+            yield
+        finally:
+            self.kind, limits, self.batch_phase, self.job_id, user = before
+            self.use_limits(limits)
+            if self.user_id != user:
+                self.become(user)
 
     # ---- classes ------------------------------------------------------------------------------------------------
 
