@@ -1,7 +1,7 @@
 """Writes for everyone: REST, Bulk, Apex and flows go through the same checks and leave the same traces."""
 
 from localorg.records.convert import Conversion, LeadConversion, convert_lead
-from localorg.records.delete import delete, undelete
+from localorg.records.delete import delete, purge, undelete
 from localorg.records.outcomes import Operation, RowError, RowsRefused, SavedBatch, SaveResult
 from localorg.records.save import insert, update, upsert
 from localorg.records.session import Session
@@ -22,6 +22,7 @@ __all__ = [
     "delete",
     "insert",
     "path_exists",
+    "purge",
     "undelete",
     "update",
     "upsert",

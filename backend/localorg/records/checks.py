@@ -30,14 +30,23 @@ def check_lookups(session: Session, sobject: SObjectType, rows: Sequence[Row]) -
     if not wanted:
         return
     there: set[str] = set()
+    hidden: set[str] = set()
     for target_name, ids in wanted.items():
         target = session.schema.object(target_name)
-        there.update(row_id for _, row_id in session.matching(target, "Id", ids))
+        found = {row_id for _, row_id in session.matching(target, "Id", ids)}
+        seen = session.visible(target, sorted(found))
+        hidden |= found - seen if seen is not None else set()
+        there |= found
     for field in _lookups(sobject):
         name = field.api_name
         for row in rows:
             value = row.values.get(name)
-            if isinstance(value, str) and value not in there and not row.errors:
+            if not isinstance(value, str) or row.errors:
+                continue
+            if value in hidden:
+                message = f"insufficient access rights on cross-reference id: {value}"
+                row.refuse("INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY", message, name)
+            elif value not in there:
                 row.refuse("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", name)
 
 

@@ -162,14 +162,15 @@ def _campaign_member(
 
 
 def _line_item(
-    _session: Session, _sobject: SObjectType, values: Values, changed: Collection[str], _insert: bool
+    _session: Session, sobject: SObjectType, values: Values, changed: Collection[str], _insert: bool
 ) -> dict[str, Any]:
     quantity, price = values.get("Quantity"), values.get("UnitPrice")
     if quantity is None or price is None or "TotalPrice" in changed:
         return {}
     subtotal = quantity * price
     discount = values.get("Discount") or 0
-    return {"Subtotal": round(subtotal, 2), "TotalPrice": round(subtotal * (1 - discount / 100), 2)}
+    total = {"TotalPrice": round(subtotal * (1 - discount / 100), 2)}
+    return {"Subtotal": round(subtotal, 2), **total} if sobject.get("Subtotal") else total
 
 
 _RULES: Mapping[str, Callable[[Session, SObjectType, Values, Collection[str], bool], dict[str, Any]]] = {
@@ -184,4 +185,5 @@ _RULES: Mapping[str, Callable[[Session, SObjectType, Values, Collection[str], bo
     "CampaignMember": _campaign_member,
     "OpportunityLineItem": _line_item,
     "QuoteLineItem": _line_item,
+    "OrderItem": _line_item,
 }

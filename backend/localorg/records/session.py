@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from localorg.access import Context, Mode, Rights
+from localorg.access import Context, Mode, Rights, visible_rows
 from localorg.records.outcomes import SavedBatch
 from localorg.schema import Schema, SObjectType
 from localorg.store import Store, quoted
@@ -64,6 +64,23 @@ class Session:
         for part in chunks(list(ids)):
             rows = self.connection.execute(sql, (json.dumps(part),))
             found.update({row[0]: dict(zip(names, row, strict=True)) for row in rows})
+        return found
+
+    def visible(self, sobject: SObjectType, ids: list[str], *, to_edit: bool = False) -> set[str] | None:
+        """Which of the rows the user may see, or change; None where that is all of them."""
+        parameters: list[object] = []
+
+        def bind(value: object) -> str:
+            parameters.append(value)
+            return f"?{len(parameters) + 1}"
+
+        seen = visible_rows(self.schema, sobject, "t0", self.context, self.rights, bind, to_edit=to_edit)
+        if seen is None:
+            return None
+        sql = f"SELECT Id FROM {quoted(sobject.api_name)} t0 WHERE Id IN (SELECT value FROM json_each(?1)) AND {seen}"  # noqa: S608 -- quoted() admits API names only
+        found: set[str] = set()
+        for part in chunks(ids):
+            found.update(row[0] for row in self.connection.execute(sql, (json.dumps(part), *parameters)))
         return found
 
     def matching(self, sobject: SObjectType, column: str, values: Iterable[Any]) -> Iterator[tuple[Any, str]]:

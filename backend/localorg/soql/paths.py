@@ -19,7 +19,7 @@ from localorg.soql.ast import Bind, FieldPath
 from localorg.soql.formula import formula_sql
 from localorg.soql.lexer import located, malformed
 from localorg.soql.virtual import virtual_rows
-from localorg.store import quoted
+from localorg.store import quoted, storable
 
 __all__ = ["Resolved", "Scope", "Settings", "Statement"]
 
@@ -63,7 +63,7 @@ class Statement:
 
     def bind(self, value: object) -> str:
         """Keep a parameter; the placeholder that stands for it, in whatever order the SQL is put together."""
-        self.parameters.append(value)
+        self.parameters.append(storable(value) if isinstance(value, str) else value)
         return f"?{len(self.parameters)}"
 
     def constant(self, value: object) -> str:
@@ -227,11 +227,14 @@ class Scope:
         found = []
         for sobject, alias in place.tables:
             item = schema.field_of(sobject, name, within=within)
+            if item is None and place.polymorphic and name.lower() == "name":
+                item = sobject.name_field  # a case is named by its number
             if item is not None and self._readable(sobject, item):
                 found.append((sobject, item, alias))
         if not found:
             raise statement.invalid_field(path.position, no_such_column(name, place.tables[0][0].api_name))
         sobject, item, alias = found[0]
+        shown = "Name" if place.polymorphic and name.lower() == "name" else item.api_name
         sql = f"{alias}.{quoted(item.api_name)}"
         if len(found) > 1:
             sql = f"coalesce({', '.join(f'{a}.{quoted(f.api_name)}' for _, f, a in found)})"
@@ -244,7 +247,7 @@ class Scope:
         elif item.formula is not None:
             sql = self._formula(_Place(((sobject, alias),), place.presence), item.formula, path)
         return Resolved(
-            sql, item.type, item, (*names, item.api_name), tuple(objects), tuple(presence), parts, alias,
+            sql, item.type, item, (*names, shown), tuple(objects), tuple(presence), parts, alias,
             outer=bool(names),
         )  # fmt: skip
 

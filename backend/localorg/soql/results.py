@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Any
 
+from localorg.errors import OrgError
 from localorg.schema import FieldType
 from localorg.soql.compile import ChildPlan, Column, Compiled
 from localorg.soql.csv import csv_sql
@@ -65,13 +66,10 @@ class ResultSet:
     def total_size(self) -> int:
         """Rows in all; counted by a statement of its own the first time it is asked for."""
         if self._total is None:
-            inner = self.compiled.sql if not self.compiled.count_only else None
+            sql = self.compiled.sql
+            counting = sql if self.compiled.count_only else f"SELECT count(*) FROM ({sql})"  # noqa: S608 -- compiled SQL
             with self._connect() as connection:
-                if inner is None:
-                    row = connection.execute(self.compiled.sql, self.compiled.parameters).fetchone()
-                else:
-                    row = connection.execute(f"SELECT count(*) FROM ({inner})", self.compiled.parameters).fetchone()  # noqa: S608 -- compiled SQL
-            self._total = int(row[0])
+                [[self._total]] = _execute(connection, counting, self.compiled.parameters)
         return self._total
 
     def __iter__(self) -> Iterator[Record]:
@@ -86,12 +84,12 @@ class ResultSet:
     def tuples(self) -> Iterator[tuple[Any, ...]]:
         """SQL's own rows, as stored: for readers that build no records."""
         with self._connect() as connection:
-            yield from connection.execute(self.compiled.sql, self.compiled.parameters)
+            yield from _execute(connection, self.compiled.sql, self.compiled.parameters)
 
     def csv_lines(self, delimiter: str = ",") -> Iterator[str]:
         """The rows as lines of CSV without their ends, the header not among them (see `soql.csv`)."""
         with self._connect() as connection:
-            for row in connection.execute(csv_sql(self.compiled, delimiter), self.compiled.parameters):
+            for row in _execute(connection, csv_sql(self.compiled, delimiter), self.compiled.parameters):
                 yield row[0]
 
     def close(self) -> None:
@@ -105,7 +103,7 @@ class ResultSet:
     def _read(self) -> Iterator[Record]:
         build = _builder(self.compiled)
         with self._connect() as connection:
-            rows: Iterator[Sequence[Any]] = connection.execute(self.compiled.sql, self.compiled.parameters)
+            rows: Iterator[Sequence[Any]] = _execute(connection, self.compiled.sql, self.compiled.parameters)
             if self._buffered():
                 # A row that its reader changes must not turn up a second time.
                 rows = iter(list(rows))
@@ -122,6 +120,20 @@ class ResultSet:
                 yield from records
 
 
+def _execute(connection: sqlite3.Connection, sql: str, parameters: Sequence[Any]) -> Iterator[Any]:
+    """Run a compiled statement.
+
+    Raises OrgError where the schema is no longer the one it was compiled against.
+    """
+    try:
+        return connection.execute(sql, parameters)
+    except sqlite3.OperationalError as changed:
+        if "no such" not in str(changed):
+            raise
+        message = f"an object or a field of this query was deleted or changed since it began ({changed})"
+        raise OrgError("INVALID_FIELD", message) from changed
+
+
 def _attach(connect: Connect, plan: ChildPlan, records: Sequence[Record], ids: Sequence[str]) -> None:
     """Give each record its children: one statement for the whole batch."""
     compiled = plan.compiled
@@ -129,10 +141,16 @@ def _attach(connect: Connect, plan: ChildPlan, records: Sequence[Record], ids: S
     if compiled.parents_at is not None:
         parameters[compiled.parents_at] = json.dumps(ids)
     build = _builder(compiled)
-    found: dict[str, Children] = {}
     with connect() as connection:
-        for row in connection.execute(compiled.sql, parameters):
-            found.setdefault(row[-1], Children()).append(build(row))
+        rows = list(_execute(connection, compiled.sql, parameters))
+    children = [build(row) for row in rows]
+    at = compiled.id_at
+    if at is not None:
+        for below in compiled.children:
+            _attach(connect, below, children, [row[at] for row in rows])
+    found: dict[str, Children] = {}
+    for row, child in zip(rows, children, strict=True):
+        found.setdefault(row[-1], Children()).append(child)
     for record, parent in zip(records, ids, strict=True):
         record[plan.relationship] = found.get(parent) or Children()
 

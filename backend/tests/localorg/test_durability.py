@@ -13,6 +13,7 @@ import pytest
 import localorg
 from localorg.errors import OrgError
 from localorg.org import Org
+from localorg.schema import FieldType, custom_field
 
 BACKEND = str(Path(localorg.__file__).parents[1])
 
@@ -88,6 +89,39 @@ def test_a_writer_kept_waiting_too_long_is_told_so(org, monkeypatch):
     assert refused == ["UNABLE_TO_LOCK_ROW"]
 
 
+def test_writers_that_follow_each_other_begin_with_the_others_schema(org):
+    problems = []
+
+    def work(number):
+        try:
+            for turn in range(4):
+                with org.transaction(org.admin_context().in_system_mode()) as transaction:
+                    transaction.save_field("Account", custom_field(f"F{number}x{turn}__c", FieldType.DATE))
+        except BaseException as problem:  # noqa: BLE001 -- a thread's failure must reach the test
+            problems.append(problem)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == []
+    assert sum(field.custom for field in org.schema.object("Account")) == 24
+
+
+def test_a_query_whose_field_goes_before_it_is_read_says_so(org):
+    context = org.admin_context().in_system_mode()
+    with org.transaction(context) as work:
+        work.save_field("Account", custom_field("Gone__c", FieldType.DATE))
+    with org.snapshot(context) as reading:
+        result = reading.query("SELECT Gone__c FROM Account")
+        with org.transaction(context) as work:
+            work.drop_field("Account", "Gone__c")
+        with pytest.raises(OrgError) as refused:
+            list(result)
+    assert refused.value.code == "INVALID_FIELD"
+
+
 def test_rows_changed_while_they_are_read_turn_up_once(org):
     with org.transaction(org.admin_context()) as work:
         work.insert("Account", [{"Name": f"{i:03}"} for i in range(300)])
@@ -119,6 +153,7 @@ def test_what_was_committed_survives_kill_9_in_the_middle_of_writing(tmp_path):
         import sys
         from pathlib import Path
         from localorg.org import Org
+from localorg.schema import FieldType, custom_field
         org = Org.create(Path(sys.argv[1]), alias="killed", number=1)
         for turn in range(100000):
             with org.transaction(org.admin_context()) as work:

@@ -253,3 +253,18 @@ def test_a_read_only_row_count_with_view_all_data_is_the_whole_table(team):
     with team.org.transaction(team.system) as work:
         work.update("PermissionSet", [{"Id": team.set_id, "PermissionsViewAllData": True}])
     assert names(team) == ["his"]
+
+
+def test_a_row_cannot_be_hung_on_a_parent_that_the_user_does_not_see(team):
+    his = team.account("his", owner=team.users[1])
+    team.grant("Account", "r")
+    team.grant("Contact", "rc", "AccountId!")
+    with team.org.transaction(team.ann()) as work:
+        [result] = work.insert("Contact", [{"LastName": "x", "AccountId": his}])
+    assert result.errors[0].status_code == "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY"
+
+
+def test_a_time_zone_nobody_knows_is_utc(team):
+    with team.org.transaction(team.system) as work:
+        work.update("User", [{"Id": team.users[0], "TimeZoneSidKey": "Mars/Olympus"}])
+    assert team.ann().time_zone == "UTC"

@@ -70,7 +70,6 @@ def refusal(transaction, name="Thing__c", **values):
     ("field", "given", "stored"),
     [
         ("Name", "  Acme ", "Acme"),
-        ("Name", "", None),
         ("Notes__c", " kept \n as it is ", " kept \n as it is "),
         ("Flag__c", "TRUE", True),
         ("Flag__c", "0", False),
@@ -379,3 +378,40 @@ def test_tracked_fields_leave_history(work):
     ]
     [parent] = work.query("SELECT Id, (SELECT Field FROM Histories) FROM Thing__c")
     assert len(parent["Histories"]) == 2
+
+
+def test_a_row_without_a_name_goes_by_its_id(work):
+    row = saved(work, Key__c="k")
+    assert one(work, "SELECT Name FROM Thing__c")["Name"] == row[:15]
+
+
+def test_auto_numbers_count_up_in_their_shape(work):
+    number = custom_field("Number_As_Text__c", FieldType.STRING, auto_number="T-{YYYY}-{0000}/x")
+    work.save_field("Thing__c", number)
+    work.insert("Thing__c", [{}, {"Nope": 1}, {}])
+    saved(work)
+    assert [r["Number_As_Text__c"] for r in work.query("SELECT Number_As_Text__c FROM Thing__c ORDER BY Id")] == [
+        "T-2026-0001/x",
+        "T-2026-0002/x",
+        "T-2026-0003/x",
+    ]
+
+
+def test_a_purged_row_is_gone_for_good(work):
+    row, binned = saved(work, Key__c="k"), saved(work, Key__c="l")
+    work.delete([binned])
+    assert all(result.success for result in work.purge([row, binned]))
+    assert work.query("SELECT COUNT() FROM Thing__c", include_deleted=True).total_size == 0
+    assert work.undelete([row])[0].errors[0].status_code == "INVALID_CROSS_REFERENCE_KEY"
+
+
+@pytest.mark.parametrize(("given", "stored"), [("a\x00b", "ab"), ("\ud83d\ude00", "😀"), ("x\ud800", "x\ufffd")])
+def test_text_that_no_database_keeps_is_mended(work, given, stored):
+    saved(work, Key__c=given)
+    assert one(work, "SELECT Key__c FROM Thing__c")["Key__c"] == stored
+
+
+def test_an_upsert_key_is_compared_as_it_would_be_stored(work):
+    saved(work, Key__c="k")
+    [result] = work.upsert("Thing__c", "Key__c", [{"Key__c": " k ", "Number__c": 1}])
+    assert (result.success, result.created) == (True, False)

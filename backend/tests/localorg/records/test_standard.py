@@ -240,3 +240,43 @@ def test_a_record_type_has_a_row_a_place_in_describe_and_may_be_the_default(work
     assert infos["Usual"]["recordTypeId"] == usual.id
     assert infos["Usual"]["defaultRecordTypeMapping"]
     assert not infos["Master"]["defaultRecordTypeMapping"]
+
+
+def test_line_items_take_over_from_the_price_book_and_add_up(work):
+    product = saved(work, "Product2", Name="Pump", ProductCode="P1", IsActive=True)
+    book = one(work, "SELECT Id FROM Pricebook2 WHERE IsStandard = true")["Id"]
+    entry = saved(work, "PricebookEntry", Pricebook2Id=book, Product2Id=product, UnitPrice=50, IsActive=True)
+    assert one(work, "SELECT Name, ProductCode FROM PricebookEntry") == {"Name": "Pump", "ProductCode": "P1"}
+    row = deal(work, Amount=1)
+    item = {"OpportunityId": row, "PricebookEntryId": entry}
+    first = saved(work, "OpportunityLineItem", **item, Quantity=2, UnitPrice=40)
+    saved(work, "OpportunityLineItem", **item, Quantity=1, UnitPrice=50, Discount=10)
+    assert one(
+        work, f"SELECT Name, ListPrice, TotalPrice, Product2Id FROM OpportunityLineItem WHERE Id = '{first}'"
+    ) == {
+        "Name": "d Pump",
+        "ListPrice": 50.0,
+        "TotalPrice": 80.0,
+        "Product2Id": product,
+    }
+    sums = "SELECT Amount, HasOpportunityLineItem, ExpectedRevenue FROM Opportunity"
+    assert one(work, sums) == {"Amount": 125.0, "HasOpportunityLineItem": True, "ExpectedRevenue": 12.5}
+    changed(work, "OpportunityLineItem", first, Quantity=3)
+    assert one(work, sums)["Amount"] == 165.0
+    work.delete([first])
+    assert one(work, sums)["Amount"] == 45.0
+
+
+def test_a_quote_adds_up_its_lines(work):
+    product = saved(work, "Product2", Name="Pump")
+    book = one(work, "SELECT Id FROM Pricebook2 WHERE IsStandard = true")["Id"]
+    entry = saved(work, "PricebookEntry", Pricebook2Id=book, Product2Id=product, UnitPrice=50)
+    quote = saved(work, "Quote", Name="q", OpportunityId=deal(work), Tax=5)
+    saved(work, "QuoteLineItem", QuoteId=quote, PricebookEntryId=entry, Quantity=2, UnitPrice=50, Discount=20)
+    assert one(work, "SELECT Subtotal, TotalPrice, Discount, GrandTotal, LineItemCount FROM Quote") == {
+        "Subtotal": 100.0,
+        "TotalPrice": 80.0,
+        "Discount": 20.0,
+        "GrandTotal": 85.0,
+        "LineItemCount": 1,
+    }

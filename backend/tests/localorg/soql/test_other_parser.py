@@ -68,7 +68,9 @@ class Author:
             values = ", ".join(self.pick("'a'", "'b c'") for _ in range(self.rng.randint(1, 4)))
             return f"{self.path()} {self.pick('IN', 'NOT IN')} ({values})"
         if form < 0.5:
-            return f"Id {self.pick('IN', 'NOT IN')} (SELECT AccountId FROM Contact WHERE {self.path()} = {self.value()})"
+            return (
+                f"Id {self.pick('IN', 'NOT IN')} (SELECT AccountId FROM Contact WHERE {self.path()} = {self.value()})"
+            )
         if form < 0.6:
             return f"Choice__c {self.pick('INCLUDES', 'EXCLUDES')} ('a;b', 'c')"
         if form < 0.7:
@@ -92,7 +94,9 @@ class Author:
             return f"SELECT {group}, COUNT(Id) n, MAX(Amount) FROM Opportunity{where} GROUP BY {group}{having}"
         fields = [self.path() for _ in range(self.rng.randint(1, 4))]
         if self.rng.random() < 0.3:
-            fields.append(f"(SELECT {self.path()} FROM Contacts{self.maybe(f' WHERE {self.condition()}')}{self.tail()})")
+            fields.append(
+                f"(SELECT {self.path()} FROM Contacts{self.maybe(f' WHERE {self.condition()}')}{self.tail()})"
+            )
         return f"SELECT {', '.join(fields)} FROM Account{where}{self.tail()}"
 
 
