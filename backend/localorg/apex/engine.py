@@ -5,6 +5,7 @@ Everything here opens its own transactions and commits them; a program's unhandl
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -39,6 +40,7 @@ from localorg.records import SavedBatch
 __all__ = ["AnonymousOutcome", "Engine", "TestReport", "load_program"]
 
 _JOB_KEY = "apex.job."
+_FRAMES = 1250
 _STACK_FAULT = "System.LimitException: Maximum stack depth reached: 1001"
 
 
@@ -91,6 +93,8 @@ class Engine:
         self._programs: dict[str | None, Program] = {}
         self._guard = threading.Lock()
         self._background = _Background(self)
+        # One frame of Apex is one of Python: room for the platform's 1,000 and for those who call us.
+        sys.setrecursionlimit(max(sys.getrecursionlimit(), _FRAMES))
         org.committed_hooks.append(self._committed)
 
     def _committed(self, _org: Org, batches: list[SavedBatch]) -> None:

@@ -224,6 +224,8 @@ class Expressions(Calls):
         combined = binary(node.operator[:-1], current, value, node.at)
         if cost(combined.type, current.type) is None:
             raise CompileError(f"Illegal assignment from {combined.type} to {current.type}", node.at)
+        if combined.type == STRING:
+            return Code(f"hold({combined.text})", STRING, nonnull=True)
         return combined
 
     def update(self, node: n.Update) -> Code:

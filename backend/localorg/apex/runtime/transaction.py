@@ -101,12 +101,14 @@ class Runtime:
         self.globals: dict[str, Any] = dict(VOCABULARY)
         self.globals["rt"] = self
         self.globals["tick"] = self.limits.tick
+        self.globals["hold"] = self.limits.hold
         self.globals["apex_lines"] = {}
 
     def use_limits(self, limits: Counters) -> None:
         """Count against another set of limits from now on."""
         self.limits = limits
         self.globals["tick"] = limits.tick
+        self.globals["hold"] = limits.hold
 
     @contextmanager
     def lent_to(self, kind: str) -> Iterator[None]:

@@ -57,6 +57,16 @@ def test_a_loop_without_end_meets_the_cpu_limit(run, monkeypatch):
     assert run("while (true) { }") == "System.LimitException: Apex CPU time limit exceeded"
 
 
+def test_a_text_without_end_meets_the_heap_limit(run):
+    block = "String s = 'a'; while (true) { s += s; }"
+    assert run(block).startswith("System.LimitException: Apex heap size too large: ")
+
+
+def test_recursion_of_the_platforms_depth_runs(run):
+    block = "Integer f(Integer x) { return x == 0 ? 0 : 1 + f(x - 1); } System.debug(f(990));"
+    assert run(block) == ["990"]
+
+
 def test_recursion_without_end_meets_the_stack_limit(run):
     block = "Integer f(Integer x) { return f(x + 1); } f(1);"
     assert run(block) == "System.LimitException: Maximum stack depth reached: 1001"
