@@ -43,6 +43,31 @@ def test_a_block_may_declare_methods_and_classes(run):
     assert run(block) == ["8"]
 
 
+@pytest.mark.parametrize(
+    ("block", "shown"),
+    [
+        ("Map<Id, List<Integer>> m = new Map<Id, List<Integer>>(); System.debug(m);", "{}"),
+        ("List<Account> rows = [SELECT Id FROM Account];\nSystem.debug(rows.size());", "0"),
+        ("Set<Id> ids = new Set<Id>(); for (Integer i : new Integer[]{1, 2}) { System.debug(i); }", "1"),
+    ],
+)
+def test_a_block_may_begin_with_a_generic_type(run, block, shown):
+    assert run(block)[0] == shown
+
+
+@pytest.mark.parametrize(
+    ("block", "message", "line", "column"),
+    [
+        ("Integer x = 'a';", "Illegal assignment from String to Integer", 1, 13),
+        ("Integer x = 1;\nInteger y = ;", "Unexpected token '='.", 2, 11),
+        ("Integer x = 1", "Missing ';' at '<EOF>'", 1, 14),
+    ],
+)
+def test_a_blocks_error_has_its_place(org, engine, block, message, line, column):
+    problem = engine.execute_anonymous(org.admin_context(), block).problem
+    assert (problem.message, problem.line, problem.column) == (message, line, column)
+
+
 def test_statics_belong_to_one_transaction(org, deploy, run):
     deploy(org, Counter="public class Counter { public static Integer count = 0; }")
     assert run("Counter.count++; System.debug(Counter.count);") == ["1"]
