@@ -8,6 +8,7 @@ from localorg.apex.faults import At, CompileError
 from localorg.apex.syntax import nodes as n
 from localorg.apex.types.classes import ClassInfo, FieldInfo, MethodInfo
 from localorg.apex.types.conversion import substitute
+from localorg.apex.types.identifiers import check_identifier
 from localorg.apex.types.model import VOID, Class, Platform, Type
 from localorg.apex.types.names import Names
 from localorg.apex.types.platform import PLATFORM_TYPES
@@ -21,6 +22,7 @@ _UNIVERSAL = frozenset({("tostring", 0), ("equals", 1), ("hashcode", 0), ("getme
 def sketch(declaration: n.TypeDeclaration, outer: ClassInfo | None = None) -> ClassInfo:
     """A class with its inner types by name; nothing resolved yet. Raises CompileError on a name given twice."""
     name = declaration.name if outer is None else f"{outer.name}.{declaration.name}"
+    check_identifier(declaration.name, declaration.at)
     info = ClassInfo(name, declaration, outer, "C_" + name.lower().replace(".", "__"))
     for member in declaration.members:
         if isinstance(member, n.TypeDeclaration):
@@ -89,6 +91,7 @@ def declare_members(info: ClassInfo, names: Names) -> None:
 
 
 def _add_field(info: ClassInfo, field: FieldInfo, at: At) -> None:
+    check_identifier(field.name, at)
     if field.name.lower() in info.fields:
         raise CompileError(f"Duplicate field: {field.name}", at)
     if field.type == VOID:
