@@ -139,7 +139,7 @@ class Expressions(Calls):
             always_is = f"an instance of {operand.type} is always an instance of {type_}"
             message = f"Operation instanceof is always true since {always_is}"
             raise CompileError(message, node.at)
-        return Code(f"instance_of(rt, {operand.to(OBJECT)}, {self.runtime_type(type_)})", BOOLEAN, nonnull=True)
+        return Code(f"instance_of({operand.to(OBJECT)}, {self.runtime_type(type_)})", BOOLEAN, nonnull=True)
 
     def cast(self, node: n.Cast) -> Code:
         """(T) x."""
@@ -156,7 +156,7 @@ class Expressions(Calls):
             exact = type_ == OBJECT or operand.type in (NULL,) or not isinstance(operand.type, Platform)
             if exact or operand.type == type_ or (isinstance(type_, Platform) and not type_.arguments):
                 return Code(operand.to(type_), type_, nonnull=operand.nonnull)
-        return Code(f"cast(rt, {operand.to(OBJECT)}, {self.runtime_type(type_)})", type_)
+        return Code(f"cast({operand.to(OBJECT)}, {self.runtime_type(type_)})", type_)
 
     def runtime_type(self, type_: Type) -> str:
         """A type as a value in generated code; a class of the program is loaded with it."""

@@ -207,7 +207,7 @@ class Statements:
     def _when(self, branch: n.When, subject: Code, held: str) -> str:
         if branch.type is not None:
             type_ = self.scope.names.resolve(branch.type, self.scope.info)
-            return f"instance_of(rt, {held}, {self.expressions.runtime_type(type_)})"
+            return f"instance_of({held}, {self.expressions.runtime_type(type_)})"
         return " or ".join(self._matches(each, subject, held) for each in branch.values)
 
     def _matches(self, value: n.Expression, subject: Code, held: str) -> str:
@@ -340,7 +340,7 @@ class Statements:
     def _iterable(self, values: Code) -> str:
         if isinstance(values.type, Platform) and values.type.name in ("List", "Set"):
             return self.expressions.guard(values)
-        return f"each_of(rt, {self.expressions.guard(values)})"
+        return f"each_of({self.expressions.guard(values)})"
 
     def _check_element(self, values: Type, wanted: Type, node: n.ForEach) -> None:
         supertypes = values.info.supertypes() if isinstance(values, Class) else [values]
@@ -366,7 +366,7 @@ class Statements:
         if node.last is not None:
             self.lines.add("finally:")
             self.lines.depth += 1
-            self.lines.add("if alive(rt):")
+            self.lines.add("if alive():")
             last = self._indented(node.last)
             self.lines.depth -= 1
             reachable = reachable and last

@@ -29,7 +29,7 @@ ACCESS = platform_type("AccessLevel")
 ERROR = platform_type("Database.Error")
 LOCATOR = platform_type("Database.QueryLocator")
 OPTIONS = platform_type("Database.DMLOptions")
-SAVEPOINT = platform_type("Savepoint")
+platform_type("Savepoint")
 STATUS = platform_type("StatusCode", parent="Enum")
 
 USER_MODE, SYSTEM_MODE = ApexEnum("AccessLevel", "USER_MODE", 0), ApexEnum("AccessLevel", "SYSTEM_MODE", 1)

@@ -19,8 +19,8 @@ FEATURES = platform_type("FeatureManagement")
 LIMIT = platform_type("Limits")
 SECURITY = platform_type("Security")
 DECISION = platform_type("SObjectAccessDecision")
-ACCESS_TYPE = platform_type("AccessType", parent="Enum", constants=("CREATABLE", "READABLE", "UPDATABLE", "UPSERTABLE"))
-QUIDDITY = platform_type(
+platform_type("AccessType", parent="Enum", constants=("CREATABLE", "READABLE", "UPDATABLE", "UPSERTABLE"))
+platform_type(
     "Quiddity",
     parent="Enum",
     constants=(

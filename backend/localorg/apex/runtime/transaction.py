@@ -84,7 +84,6 @@ class Runtime:
         self.user_id = transaction.context.user_id
         self.namespace = program.namespace
         self.limits = Counters(asynchronous=asynchronous)
-        self.dead = False
         self.debug: list[DebugLine] = []
         self.test: TestState | None = None
         self.jobs: list[Job] = []
