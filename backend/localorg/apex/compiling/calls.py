@@ -84,7 +84,13 @@ class Calls(Members):
         if self.scope.static or info is not self.scope.info:
             message = f"Non static method cannot be referenced from a static context: {_described(method)}"
             raise CompileError(message, node.at)
-        return Code(f"self.{method.python}({passed})", method.result)
+        return Code(self._bound("self", method, passed), method.result)
+
+    def _bound(self, target: str, method: MethodInfo, passed: str) -> str:
+        """A call of an instance method: a private one is its own class's, whatever a child calls by that name."""
+        if method.visibility == "private" and not method.modifiers & _OVERRIDABLE:
+            return f"{self.scope.unit.use(method.owner)}.{method.python}({', '.join(filter(None, (target, passed)))})"
+        return f"{target}.{method.python}({passed})"
 
     def _super_call(self, node: n.Call) -> Code:
         parent = self.scope.info.parent
@@ -134,9 +140,8 @@ class Calls(Members):
             message = f"Static method cannot be referenced from a non static context: {_described(method)}"
             raise CompileError(message, node.at)
         self._check_method_visible(method, node.at)
-        return Code(
-            f"{self.guard(target)}.{method.python}({self._passed(choice.parameters, arguments)})", method.result
-        )
+        passed = self._passed(choice.parameters, arguments)
+        return Code(self._bound(self.guard(target), method, passed), method.result)
 
     def _inherited_call(self, target: Code, node: n.Call, arguments: list[Code]) -> Code:
         """A method the class has from the platform: Object's, an enum's, an exception's, an interface's."""
@@ -402,6 +407,7 @@ _UNSUPPORTED = frozenset(
         "json.createparser", "math.randominteger",
     }
 )  # fmt: skip
+_OVERRIDABLE = frozenset({"virtual", "abstract", "override"})
 _NEVER_NULL = (VOID, Platform("Boolean"), Platform("Integer"))
 
 

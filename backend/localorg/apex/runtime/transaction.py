@@ -276,7 +276,7 @@ class Runtime:
         for info, frame in self._callers():
             found, value = self._variable(info, frame, head)
             for part in rest:
-                value = getattr(value, f"f_{part}", None) if not isinstance(value, SObject) else _field(value, part)
+                value = _field(value, part)
             return found, value
         return False, None
 
@@ -309,5 +309,9 @@ class Runtime:
         return found
 
 
-def _field(record: SObject, name: str) -> Any:
-    return next((value for key, value in record.values.items() if key.lower() == name), None)
+def _field(holder: Any, name: str) -> Any:
+    """A field of a record or of an object, by lowered name."""
+    if isinstance(holder, SObject):
+        return next((value for key, value in holder.values.items() if key.lower() == name), None)
+    known = holder.info.field(name) if hasattr(holder, "info") else None
+    return None if known is None else getattr(holder, known.python)

@@ -103,7 +103,7 @@ def _add_field(info: ClassInfo, field: FieldInfo, at: At) -> None:
 
 def _field(info: ClassInfo, member: n.FieldDeclaration, variable: n.DeclaredVariable, type_: Type) -> FieldInfo:
     static = "static" in member.modifiers
-    python = f"{'s' if static else 'f'}_{variable.name.lower()}"
+    python = f"s_{variable.name.lower()}" if static else _attribute(info, variable.name, member.modifiers)
     return FieldInfo(info, variable.name, type_, static, member.modifiers, _test_visible(member.annotations), python)
 
 
@@ -117,7 +117,7 @@ def _property(info: ClassInfo, member: n.PropertyDeclaration, type_: Type) -> Fi
         static,
         member.modifiers,
         _test_visible(member.annotations),
-        f"{'s' if static else 'f'}_{member.name.lower()}",
+        f"s_{member.name.lower()}" if static else _attribute(info, member.name, member.modifiers),
         getter=getter is not None and getter[1] is not None,
         setter=setter is not None and setter[1] is not None,
         is_property=True,
@@ -125,6 +125,12 @@ def _property(info: ClassInfo, member: n.PropertyDeclaration, type_: Type) -> Fi
         readable=getter is not None,
         writable=setter is not None,
     )
+
+
+def _attribute(info: ClassInfo, name: str, modifiers: frozenset[str]) -> str:
+    """Where an instance keeps a field; a private one apart from what a child calls by the same name."""
+    own = modifiers & {"public", "protected", "global"}
+    return f"f_{name.lower()}" if own else f"f_{name.lower()}_of_{info.python}"
 
 
 def _test_visible(annotations: Iterable[n.Annotation]) -> bool:
@@ -172,7 +178,8 @@ def _inherited(info: ClassInfo, method: MethodInfo) -> MethodInfo | None:
         return None
     for above in info.parent.info.ancestors():
         for each in above.methods.get(method.name.lower(), ()):
-            if each.python == method.python:
+            hidden = each.visibility == "private" and not each.modifiers & {"virtual", "abstract"}
+            if each.python == method.python and not hidden:
                 return each
     return None
 
