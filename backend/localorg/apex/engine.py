@@ -5,6 +5,7 @@ Everything here opens its own transactions and commits them; a program's unhandl
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -39,6 +40,8 @@ from localorg.records import SavedBatch
 __all__ = ["AnonymousOutcome", "Engine", "TestReport", "load_program"]
 
 _JOB_KEY = "apex.job."
+_FRAMES = 1250
+_MOST_PROGRAMS = 8
 _STACK_FAULT = "System.LimitException: Maximum stack depth reached: 1001"
 
 
@@ -88,9 +91,11 @@ class Engine:
     def __init__(self, org: Org, services: Services | None = None) -> None:
         self.org = org
         self.services = services or Services()
-        self._programs: dict[str | None, Program] = {}
+        self._programs: dict[tuple[int, str | None], Program] = {}
         self._guard = threading.Lock()
         self._background = _Background(self)
+        # One frame of Apex is one of Python: room for the platform's 1,000 and for those who call us.
+        sys.setrecursionlimit(max(sys.getrecursionlimit(), _FRAMES))
         org.committed_hooks.append(self._committed)
 
     def _committed(self, _org: Org, batches: list[SavedBatch]) -> None:
@@ -101,9 +106,12 @@ class Engine:
     def program(self, transaction: Transaction, namespace: str | None) -> Program:
         """The compiled classes, as last committed."""
         with self._guard:
-            found = self._programs.get(namespace)
+            key = (id(transaction.org), namespace)  # the org itself, or a copy that runs its tests
+            found = self._programs.get(key)
             if found is None or found.schema is not transaction.schema:
-                found = self._programs[namespace] = load_program(transaction, namespace)
+                if len(self._programs) >= _MOST_PROGRAMS:
+                    self._programs.clear()
+                found = self._programs[key] = load_program(transaction, namespace)
             return found
 
     def namespaces(self, transaction: Transaction) -> list[str | None]:
@@ -160,7 +168,9 @@ class Engine:
                 info = rt.program.anonymous(text)
                 rt.load(info)().c().m_run__anonymous()
         except CompileError as error:
-            problem = Problem(ANONYMOUS, error.message, error.at.line, error.at.column)
+            # Statements are read in braces of their own: the first line's columns stand one too far.
+            column = error.at.column - (error.at.line == 1)
+            problem = Problem(ANONYMOUS, error.message, error.at.line, column)
             return AnonymousOutcome(problem)
         except (ApexException, Fatal) as error:
             return AnonymousOutcome(exception=str(error), stack=trace_of(error), debug=debug)

@@ -266,8 +266,7 @@ class _ClassWriter:
         parent = self.info.parent
         if chained is None and isinstance(parent, Class):
             scope = self._scope(static=False)
-            text = Expressions(scope).constructor(parent.info, f"super({python}, self)", [], self.info.declaration.at)
-            self.lines.add(text)
+            self.lines.add(Expressions(scope).constructor(parent.info, [], self.info.declaration.at, on="self"))
         self.lines.add(f"{python}.start(self)")
 
     def _identity(self) -> None:

@@ -29,7 +29,7 @@ ACCESS = platform_type("AccessLevel")
 ERROR = platform_type("Database.Error")
 LOCATOR = platform_type("Database.QueryLocator")
 OPTIONS = platform_type("Database.DMLOptions")
-SAVEPOINT = platform_type("Savepoint")
+platform_type("Savepoint")
 STATUS = platform_type("StatusCode", parent="Enum")
 
 USER_MODE, SYSTEM_MODE = ApexEnum("AccessLevel", "USER_MODE", 0), ApexEnum("AccessLevel", "SYSTEM_MODE", 1)
@@ -59,6 +59,14 @@ class Result:
     def __init__(self, kind: str, result: EngineResult) -> None:
         self.apex_name = f"Database.{kind}Result"
         self.result = result
+        self.id = result.id
+        self.success = result.success
+        self.created = result.created
+
+    @property
+    def errors(self) -> ApexList:
+        """Database.Error for each."""
+        return ApexList(Platform("Database.Error"), map(Fault, self.result.errors))
 
     def __str__(self) -> str:
         return f"{self.apex_name}[getErrors=...;getId={self.result.id};isSuccess={str(self.result.success).lower()};]"
@@ -85,7 +93,9 @@ for _kind in ("Save", "Upsert", "Delete", "Undelete"):
     _type.method("List<Database.Error> getErrors()")(
         lambda r: ApexList(Platform("Database.Error"), map(Fault, r.result.errors))
     )
+    _type.read_only(id="Id", success="Boolean", errors="List<Database.Error>")
     if _kind == "Upsert":
+        _type.read_only(created="Boolean")
         _type.method("Boolean isCreated()")(lambda r: r.result.created)
 ERROR.method("String getMessage()")(lambda e: e.error.message)
 ERROR.method("StatusCode getStatusCode()")(lambda e: ApexEnum("StatusCode", e.error.status_code, 0))

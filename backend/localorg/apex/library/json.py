@@ -186,8 +186,17 @@ def _parse(text: str | None) -> Any:
         null_pointer()
     try:
         return json.loads(text, parse_int=_Number, parse_float=_Number, object_pairs_hook=_Pairs)
-    except ValueError as error:
-        raise apex_error("JSONException", f"Unexpected character or end of input: {error}") from None
+    except json.JSONDecodeError as error:
+        raise apex_error("JSONException", _json_fault(text, error)) from None
+
+
+def _json_fault(text: str, error: json.JSONDecodeError) -> str:
+    """What the platform's parser would say: the input ended, or a character stands where it must not."""
+    where = f"at input location [{error.lineno},{error.colno}]"
+    if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated"):
+        return f"Unexpected end-of-input: expected close marker {where}"
+    character = text[error.pos]
+    return f"Unexpected character ('{character}' (code {ord(character)})): {error.msg} {where}"
 
 
 class _Pairs(list[tuple[str, Any]]):

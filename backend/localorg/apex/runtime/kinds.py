@@ -77,7 +77,7 @@ def type_name(value: Any) -> str:
     return str(type_of(value)).replace("<Object>", "<ANY>").replace(",Object>", ",ANY>")
 
 
-def instance_of(_: Any, value: Any, type_: Type) -> bool:
+def instance_of(value: Any, type_: Type) -> bool:
     """instanceof. null is an instance of nothing; a text that could be an id is an Id."""
     if value is None:
         return False
@@ -110,9 +110,9 @@ def _is_class(value: Any, info: ClassInfo) -> bool:
     return any(isinstance(each, Class) and each.info.key == info.key for each in value.info.supertypes())
 
 
-def cast(rt: Any, value: Any, type_: Type) -> Any:
+def cast(value: Any, type_: Type) -> Any:
     """(type) value, or System.TypeException."""
-    if value is None or instance_of(rt, value, type_):
+    if value is None or instance_of(value, type_):
         if type_ in (DOUBLE, DECIMAL) and value is not None:
             return _as_number(value, type_)
         return to18(value[:15]) if type_ == ID and value is not None else value

@@ -127,11 +127,6 @@ class PlatformType:
             self.methods.setdefault(name.lower(), []).append(signature)
             SYMBOLS.setdefault(symbol, _invoker(name.lower()))
 
-    def fields_of(self, **written: str) -> None:
-        """Declare settable properties kept as Python attributes of the same name: name="Type"."""
-        for name, text in written.items():
-            self.fields[name.lower()] = Member(self, name, text, name, settable=True)
-
     def read_only(self, **written: str) -> None:
         """Declare properties that only the platform sets."""
         for name, text in written.items():

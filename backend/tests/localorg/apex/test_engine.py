@@ -43,6 +43,31 @@ def test_a_block_may_declare_methods_and_classes(run):
     assert run(block) == ["8"]
 
 
+@pytest.mark.parametrize(
+    ("block", "shown"),
+    [
+        ("Map<Id, List<Integer>> m = new Map<Id, List<Integer>>(); System.debug(m);", "{}"),
+        ("List<Account> rows = [SELECT Id FROM Account];\nSystem.debug(rows.size());", "0"),
+        ("Set<Id> ids = new Set<Id>(); for (Integer i : new Integer[]{1, 2}) { System.debug(i); }", "1"),
+    ],
+)
+def test_a_block_may_begin_with_a_generic_type(run, block, shown):
+    assert run(block)[0] == shown
+
+
+@pytest.mark.parametrize(
+    ("block", "message", "line", "column"),
+    [
+        ("Integer x = 'a';", "Illegal assignment from String to Integer", 1, 13),
+        ("Integer x = 1;\nInteger y = ;", "Unexpected token '='.", 2, 11),
+        ("Integer x = 1", "Missing ';' at '<EOF>'", 1, 14),
+    ],
+)
+def test_a_blocks_error_has_its_place(org, engine, block, message, line, column):
+    problem = engine.execute_anonymous(org.admin_context(), block).problem
+    assert (problem.message, problem.line, problem.column) == (message, line, column)
+
+
 def test_statics_belong_to_one_transaction(org, deploy, run):
     deploy(org, Counter="public class Counter { public static Integer count = 0; }")
     assert run("Counter.count++; System.debug(Counter.count);") == ["1"]
@@ -57,18 +82,30 @@ def test_a_loop_without_end_meets_the_cpu_limit(run, monkeypatch):
     assert run("while (true) { }") == "System.LimitException: Apex CPU time limit exceeded"
 
 
+def test_a_text_without_end_meets_the_heap_limit(run):
+    block = "String s = 'a'; while (true) { s += s; }"
+    assert run(block).startswith("System.LimitException: Apex heap size too large: ")
+
+
+def test_recursion_of_the_platforms_depth_runs(run):
+    block = "Integer f(Integer x) { return x == 0 ? 0 : 1 + f(x - 1); } System.debug(f(990));"
+    assert run(block) == ["990"]
+
+
 def test_recursion_without_end_meets_the_stack_limit(run):
     block = "Integer f(Integer x) { return f(x + 1); } f(1);"
     assert run(block) == "System.LimitException: Maximum stack depth reached: 1001"
 
 
-def test_a_limit_cannot_be_caught_and_runs_no_finally(org, run):
+def test_a_limit_cannot_be_caught_and_runs_no_finally(org, engine):
     block = """
     try {
         for (Integer i = 0; i < 101; i++) { List<Account> rows = [SELECT Id FROM Account]; }
     } catch (Exception e) { System.debug('caught'); } finally { System.debug('finally'); }
     """
-    assert run(block) == "System.LimitException: Too many SOQL queries: 101"
+    outcome = engine.execute_anonymous(org.admin_context(), block)
+    assert outcome.exception == "System.LimitException: Too many SOQL queries: 101"
+    assert list(outcome.debug) == []
 
 
 def test_too_many_rows_of_dml_are_refused(run):
