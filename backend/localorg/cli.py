@@ -2,7 +2,7 @@
 
 localorg up [--orgs 9] [--port N] [--data DIR] [--json]     start them, or say where they are
 localorg status | down | reset [--data DIR]
-localorg seed --data-set DIR --org ALIAS [...]              records from a real table, each org in its own words
+localorg seed --data-set DIR [--org ALIAS] [--rows N]        records from a real table, each org in its own words
 """
 
 from __future__ import annotations
@@ -94,6 +94,33 @@ def reset(data: Data = DEFAULT_DATA, yes: Annotated[bool, typer.Option("--yes", 
     process.stop(data)
     shutil.rmtree(data)
     typer.echo(f"deleted {data}")
+
+
+@app.command()
+def seed(
+    data_set: Annotated[Path, typer.Option("--data-set", help="Directory with dataset.json, data.csv.gz.")],
+    org: Annotated[
+        list[str] | None, typer.Option("--org", help="Alias; may be given several times. All of them.")
+    ] = None,
+    rows: Annotated[int | None, typer.Option("--rows", min=1, help="Of each org, at most.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Decides names, picklists, gaps, dates.")] = 1,
+    data: Data = DEFAULT_DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Fill running orgs with the rows of a real table, each org's under its own names, picklists and gaps."""
+    running = process.find(data)
+    if running is None:
+        raise SettingsError(f"no local org server runs on {data}; `localorg up` first")
+    orgs = process.ask(running, "GET", "/_local/orgs")
+    planted = []
+    for alias in org or [str(each["alias"]) for each in orgs["orgs"]]:
+        asked = {"org": alias, "data_set": str(data_set.absolute()), "rows": rows, "seed": seed}
+        planted.append(process.ask(running, "POST", "/_local/seed", asked))
+        if not as_json:
+            told = ", ".join(f"{count} {name}" for name, count in planted[-1]["records"].items())
+            typer.echo(f"{alias}: {told}")
+    if as_json:
+        typer.echo(json.dumps({"orgs": planted}))
 
 
 @app.command(hidden=True)

@@ -16,18 +16,20 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from http.client import HTTPException, HTTPSConnection
 from pathlib import Path
+from typing import Any
 
 from localorg.errors import SettingsError
 
-__all__ = ["Running", "claim", "find", "free_port", "is_data_directory", "lock", "start", "stop", "write_state"]
+__all__ = ["Running", "ask", "claim", "find", "free_port", "is_data_directory", "lock", "start", "stop", "write_state"]
 
 STATE, LOCK, LOG = "server.json", "server.lock", "server.log"
 _ANSWERS_WITHIN = 120.0  # s; nine orgs are made at the first start
 _ENDS_WITHIN = 20.0  # s
+_SEEDS_WITHIN = 1800.0  # s
 _GLANCE = 1.0  # s, longer than `find` holds the lock
 _MARK = "localorg.json"  # what makes a directory a data directory
 
@@ -170,6 +172,24 @@ def stop(directory: Path) -> bool:
         raise SettingsError(f"process {running.pid} belongs to somebody else") from refused
     (directory / STATE).unlink(missing_ok=True)
     return True
+
+
+def ask(running: Running, method: str, path: str, document: Mapping[str, object] | None = None) -> Any:
+    """Ask the server something over its own TLS; raises SettingsError with what it refuses."""
+    context = ssl.create_default_context(cafile=running.ca_file)
+    connection = HTTPSConnection("localhost", running.port, timeout=_SEEDS_WITHIN, context=context)
+    try:
+        body = None if document is None else json.dumps(document)
+        connection.request(method, path, body, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        content = json.loads(answer.read())
+    except (OSError, HTTPException, ValueError) as broken:
+        raise SettingsError(f"no answer from {running.url}: {broken}") from broken
+    finally:
+        connection.close()
+    if answer.status >= 400:
+        raise SettingsError("; ".join(str(error["message"]) for error in content))
+    return content
 
 
 def _answers(running: Running) -> bool:

@@ -9,17 +9,22 @@ __all__ = ["Context", "Mode"]
 
 
 class Mode(Enum):
-    """Whether object and field rights are enforced."""
+    """How strictly a caller is held to rights.
+
+    USER enforces object and field rights; SYSTEM, as Apex, does not; PLATFORM also writes what only the
+    platform writes (job rows, what a deployment brings, fields that are read only for everyone).
+    """
 
     USER = "user"
     SYSTEM = "system"
+    PLATFORM = "platform"
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
     """One caller.
 
-    mode:      USER enforces object and field rights, as for API users; SYSTEM, as for Apex, does not.
+    mode:      see `Mode`.
     sharing:   whether rows the user may not see are left out.
     namespace: of the code that asks; its custom names may be written without the prefix.
     time_zone: the user's, an IANA name; date literals count days in it.
@@ -34,6 +39,10 @@ class Context:
     def in_system_mode(self, *, sharing: bool = False) -> Context:
         """The same user, with object and field rights not enforced."""
         return replace(self, mode=Mode.SYSTEM, sharing=sharing)
+
+    def as_platform(self) -> Context:
+        """The platform itself, on behalf of this user."""
+        return replace(self, mode=Mode.PLATFORM, sharing=False)
 
     def in_user_mode(self) -> Context:
         """The same user, held to every right."""

@@ -23,18 +23,21 @@ __all__ = ["NOT_RUN", "ROUTES", "run_anonymous"]
 
 NOT_RUN = "Apex is not executed by this local org: no Apex engine is installed"
 _MOST_INPUTS = 200
+# CumulusCI's first step of every deployment. Where nothing is scheduled it has nothing to do, which takes no engine.
+_UNSCHEDULE = "for(CronTriggert:[SELECTIdFROMCronTrigger]){System.abortJob(t.Id);}"
 
 
 def run_anonymous(server: Server, org: Org, context: Context, source: str) -> Json:
     """Run a block; the document has the platform's names and order."""
     engine = server.engines.execute_anonymous
     if engine is None:
+        done = "".join(source.split()) == _UNSCHEDULE and _no_jobs(org)
         return {
             "line": -1,
             "column": -1,
-            "compiled": False,
-            "success": False,
-            "compileProblem": NOT_RUN,
+            "compiled": done,
+            "success": done,
+            "compileProblem": None if done else NOT_RUN,
             "exceptionStackTrace": None,
             "exceptionMessage": None,
         }
@@ -48,6 +51,11 @@ def run_anonymous(server: Server, org: Org, context: Context, source: str) -> Js
         "exceptionStackTrace": outcome.exception_stack_trace,
         "exceptionMessage": outcome.exception_message,
     }
+
+
+def _no_jobs(org: Org) -> bool:
+    with org.transaction(org.admin_context().in_system_mode()) as transaction:
+        return transaction.query("SELECT COUNT() FROM CronTrigger").total_size == 0
 
 
 def _anonymous(call: Call) -> Response:

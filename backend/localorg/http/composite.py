@@ -35,6 +35,11 @@ class _Undo(Exception):
     """Leaves a composite's transaction so that it rolls back."""
 
 
+def _undo_if(failed: bool) -> None:
+    if failed:
+        raise _Undo
+
+
 def _composite(call: Call) -> Response:
     asked = call.body.object()
     requests = asked.get("compositeRequest")
@@ -60,8 +65,7 @@ def _in_turn(call: Call, requests: Sequence[Json], *, all_or_none: bool) -> list
                 answers.append(answer)
                 if answer["httpStatusCode"] >= 400:
                     failed.add(request["referenceId"])
-                    if all_or_none:
-                        raise _Undo
+                    _undo_if(all_or_none)
                 known[request["referenceId"]] = answer["body"]
     except _Undo:
         return [_undone(answer) for answer in answers] + [
@@ -153,16 +157,18 @@ def _halted(reference: str) -> Json:
 
 def _batch(call: Call) -> Response:
     requests = call.body.object().get("batchRequests")
-    if not isinstance(requests, list) or not 0 < len(requests) <= _MOST_REQUESTS:
+    if not isinstance(requests, list) or len(requests) not in range(1, _MOST_REQUESTS + 1):
         raise OrgError("BAD_REQUEST", f"batchRequests must have 1 to {_MOST_REQUESTS} requests")
-    results = []
+    results: list[Json] = []
+    failed = False
     for request in requests:
         path = str(request.get("url", "")).lstrip("/")
         url = f"/{path}" if path.startswith("services/") else f"/services/data/{path}"
         response = _dispatch(call, str(request.get("method", "GET")), url, request.get("richInput"), {}, call.within)
         body = json.loads(bytes(response.body)) if response.body else None
+        failed = failed or response.status_code >= 400
         results.append({"statusCode": response.status_code, "result": body})
-    return json_answer({"hasErrors": any(r["statusCode"] >= 400 for r in results), "results": results})
+    return json_answer({"hasErrors": failed, "results": results})
 
 
 def _save_collection(call: Call) -> Response:
@@ -202,8 +208,7 @@ def _collection(call: Call, operation: Operation, asked: Json, external_id: str 
                     within=transaction,
                 )
                 results.extend(saved)
-                if all_or_none and not all(result.success for result in saved):
-                    raise _Undo
+                _undo_if(all_or_none and not all(result.success for result in saved))
     except _Undo:
         return [save_document(result) if result.errors else _rolled_back() for result in results] + [
             _rolled_back() for _ in records[len(results) :]
@@ -278,8 +283,7 @@ def _tree(call: Call) -> Response:
     try:
         with call.transaction() as transaction:
             _grow(call, transaction, records, None, made, wrong)
-            if wrong:
-                raise _Undo
+            _undo_if(bool(wrong))
     except _Undo:
         return json_answer({"hasErrors": True, "results": wrong}, 400)
     return json_answer({"hasErrors": False, "results": made}, 201)

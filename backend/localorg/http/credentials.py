@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from starlette.responses import Response
@@ -29,14 +30,14 @@ def _set(call: Call) -> Response:
         if call.method == "POST" and held:
             raise OrgError("INVALID_INPUT", "This principal has credentials already; use PUT or PATCH")
         put_secrets(transaction, credential, principal, values, merge=call.method == "PATCH")
-        document = _document(transaction, call, asked, credential, principal)
+        document = _document(transaction, asked, credential, principal)
     return json_answer(document, 201 if call.method == "POST" else 200)
 
 
 def _get(call: Call) -> Response:
     credential, principal = _named(call, call.query)
     with _setup(call) as transaction:
-        return json_answer(_document(transaction, call, call.query, credential, principal))
+        return json_answer(_document(transaction, call.query, credential, principal))
 
 
 def _remove(call: Call) -> Response:
@@ -46,7 +47,7 @@ def _remove(call: Call) -> Response:
     return nothing()
 
 
-def _setup(call: Call) -> Any:
+def _setup(call: Call) -> AbstractContextManager[Transaction]:
     held = call.org.rights(call.context.user_id).permissions
     if not held & {"CustomizeApplication", "ManageNamedCredentials", "ModifyAllData"}:
         raise OrgError("INSUFFICIENT_ACCESS", "Manage Named Credentials is missing", status=403)
@@ -63,7 +64,7 @@ def _named(call: Call, asked: Mapping[str, Any]) -> tuple[str, str]:
     return name, str(principal)
 
 
-def _document(transaction: Transaction, call: Call, asked: Mapping[str, Any], credential: str, principal: str) -> Json:
+def _document(transaction: Transaction, asked: Mapping[str, Any], credential: str, principal: str) -> Json:
     names = secret_names(transaction, credential, principal)
     definition = transaction.setting(f"externalcredential:{credential}") or {}
     return {

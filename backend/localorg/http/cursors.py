@@ -65,7 +65,7 @@ class Cursors:
         if row is None:
             return None
         self._file.execute("UPDATE cursor SET used = ? WHERE id = ?", (now, cursor_id))
-        return Cursor(*row[:4], bool(row[4]), *row[5:])
+        return Cursor(row[0], row[1], row[2], row[3], bool(row[4]), row[5], row[6])
 
     def forget(self, cursor_id: str) -> None:
         """Close a cursor."""

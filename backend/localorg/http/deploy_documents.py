@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from localorg.metadata import ComponentResult, DeployOptions, DeployResult
-from localorg.org import Org
 
 __all__ = ["deploy_document", "pending_document"]
 
@@ -37,7 +36,7 @@ def pending_document(job_id: str, user_id: str, now: str, options: DeployOptions
     }
 
 
-def deploy_document(begun: Json, result: DeployResult, now: str, org: Org) -> Json:
+def deploy_document(begun: Json, result: DeployResult, now: str) -> Json:
     """The finished document, details included."""
     failures, successes = result.failures, result.successes
     tests = result.tests or {"numFailures": 0, "numTestsRun": 0, "totalTime": 0.0}

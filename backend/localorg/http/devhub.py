@@ -25,17 +25,17 @@ _CLIENT = "PlatformCLI"
 
 
 def _create(call: Call) -> Response:
-    asked = {name: value for name, value in call.body.object().items() if value is not None}
     hub = call.org
+    known = hub.schema.object("ScratchOrgInfo")
+    # Tools send fields for features that no local org has (package ancestors, snapshots): those are let go.
+    asked = {
+        name: value for name, value in call.body.object().items() if value is not None and known.get(name) is not None
+    }
     days = int(asked.get("DurationDays", _DAYS))
     if not 1 <= days <= _MOST_DAYS:
         raise OrgError(
             "FIELD_INTEGRITY_EXCEPTION", f"Duration (Days): must be 1 to {_MOST_DAYS}", fields=("DurationDays",)
         )
-    known = hub.schema.object("ScratchOrgInfo")
-    unknown = [name for name in asked if known.get(name) is None]
-    if unknown:
-        raise OrgError("INVALID_FIELD", f"No such column '{unknown[0]}' on sobject of type ScratchOrgInfo")
     expires = call.server.clock.now() + dt.timedelta(days=days)
     facts = {**asked, "DurationDays": days, "ExpirationDate": expires.date().isoformat(), "Status": "Creating"}
     with hub.transaction(hub.admin_context().in_system_mode()) as transaction:

@@ -18,6 +18,7 @@ from localorg.http import (
     partner_soap,
     query,
     rest,
+    seeding,
     tooling,
 )
 from localorg.http.calls import Route
@@ -39,6 +40,7 @@ ROUTES: tuple[Route, ...] = (
     *metadata_soap.ROUTES,
     *credentials.ROUTES,
     *packages.ROUTES,
+    *seeding.ROUTES,
     *faults.ROUTES,
     *clock.ROUTES,
 )

@@ -27,9 +27,11 @@ KEPT = dt.timedelta(days=7)
 
 @dataclass(slots=True)
 class Job:
-    """One job. kind: "query", "ingest", "bulk1", "deploy" or "retrieve". document: what the API shows. private: what it does not.
+    """One job.
 
-    folder: its data files; exists as long as the job.
+    kind:     query, ingest, bulk1, deploy or retrieve.
+    document: what the API shows; private: what it does not.
+    folder:   its data files; exists as long as the job.
     """
 
     id: str

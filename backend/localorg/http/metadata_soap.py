@@ -50,7 +50,8 @@ def _metadata(call: Call) -> Response:
     handler = handlers.get(operation.tag)
     if handler is None:
         raise OrgError("UNKNOWN_EXCEPTION", f"{operation.tag} is not served by a local org", status=500)
-    if "ModifyMetadata" not in session.org.rights(session.context.user_id).permissions and "ModifyAllData" not in session.org.rights(session.context.user_id).permissions:
+    held = session.org.rights(session.context.user_id).permissions
+    if not held & {"ModifyMetadata", "ModifyAllData"}:
         raise OrgError("INSUFFICIENT_ACCESS", "Modify Metadata Through Metadata API Functions is missing", status=500)
     try:
         inner = handler(call, operation)
@@ -61,6 +62,10 @@ def _metadata(call: Call) -> Response:
 
 def _deploy(call: Call, operation: Node) -> str:
     given = operation.first("DeployOptions") or Node("DeployOptions")
+    for option in given:
+        # simple-salesforce writes Python's True and False, and the platform lets it.
+        if option.text.lower() in ("true", "false"):
+            option.text = option.text.lower()
     try:
         content = base64.b64decode(operation.value("ZipFile"), validate=False)
     except binascii.Error as broken:
@@ -87,7 +92,7 @@ def _submit(call: Call, content: bytes, options: DeployOptions) -> str:
     fault = call.server.faults.take(frozenset({Kind.FAIL_JOB}), org=call.org.alias, method=call.method, path=call.path)
     if fault is not None:
         failed = DeployResult(options, (), error=fault.message)
-        _finish(call.server, call.org, job, failed)
+        _finish(call.server, job, failed)
     else:
         call.server.work.submit(_run, call.server, call.org, job, content, options)
     return xml_of({"done": False, "id": job_id, "state": "Queued"}, "result")
@@ -108,14 +113,14 @@ def _run(server: Server, org: Org, job: Job, content: bytes, options: DeployOpti
     except Exception:  # noqa: BLE001 - a deployment that dies unseen would be polled for ever
         _log.exception("deployment %s failed", job.id)
         result = DeployResult(options, (), error="UNKNOWN_EXCEPTION: the local org could not deploy the package")
-    _finish(server, org, job, result)
+    _finish(server, job, result)
     if result.success and not options.check_only:
         sync_apps(server, org)
 
 
-def _finish(server: Server, org: Org, job: Job, result: DeployResult) -> None:
+def _finish(server: Server, job: Job, result: DeployResult) -> None:
     begun = job.document["result"]
-    job.document.update(state="Done", result=deploy_document(begun, result, _stamp(server), org))
+    job.document.update(state="Done", result=deploy_document(begun, result, _stamp(server)))
     server.jobs.save(job)
 
 
@@ -134,27 +139,48 @@ def _cancel(call: Call, operation: Node) -> str:
 
 
 def _retrieve(call: Call, operation: Node) -> str:
-    request = operation.first("retrieveRequest") or operation
+    # The element's name is the caller's own: tools differ.
+    request = next((child for child in operation if child.children), operation)
     unpackaged = request.first("unpackaged")
     members: dict[str, list[str]] = {}
     for types in [] if unpackaged is None else unpackaged.all("types"):
         members.setdefault(types.value("name").strip(), []).extend(m.text.strip() for m in types.all("members"))
-    packages = [node.text.strip() for node in request.all("packageNames")]
+    packages = [node.text.strip() for node in request.all("packageNames") if node.text.strip()]
     version = request.value("apiVersion").strip() or call.version
-    content, problems = retrieve(call.org, members, version=version, folder="unpackaged" if not packages else "")
+    retrieved = retrieve(call.org, members, version=version, folder="unpackaged")
     if packages:
         # A package's own zip holds its manifest alone: local orgs keep no unlocked packages apart.
-        content, _ = retrieve(call.org, {}, version=version, folder=packages[0])
+        retrieved = retrieve(call.org, {}, version=version, folder=packages[0])
     job_id = fresh_id("09S")
-    job = call.server.jobs.add(job_id, call.org.org_id, "retrieve", {"state": "Done"}, problems=problems)
-    (job.folder / "result.zip").write_bytes(content)
+    properties = [_properties(call, kind, name, path) for kind, name, path in retrieved.files]
+    facts = {"files": properties, "problems": list(retrieved.problems)}
+    job = call.server.jobs.add(job_id, call.org.org_id, "retrieve", {"state": "Done"}, **facts)
+    (job.folder / "result.zip").write_bytes(retrieved.content)
     return xml_of({"done": False, "id": job_id, "state": "Queued"}, "result")
+
+
+def _properties(call: Call, kind: str, name: str, path: str) -> Json:
+    now, user = _stamp(call.server), call.context.user_id
+    return {
+        "createdById": user,
+        "createdByName": "Local Admin",
+        "createdDate": now,
+        "fileName": path,
+        "fullName": name,
+        "id": "",
+        "lastModifiedById": user,
+        "lastModifiedByName": "Local Admin",
+        "lastModifiedDate": now,
+        "manageableState": "unmanaged",
+        "type": kind,
+    }
 
 
 def _check_retrieve(call: Call, operation: Node) -> str:
     job = _job(call, operation, "retrieve")
     document: Json = {
         "done": True,
+        "fileProperties": job.private["files"],
         "id": job.id,
         "messages": [{"fileName": "unpackaged/package.xml", "problem": text} for text in job.private["problems"]],
         "status": "Succeeded",
@@ -241,5 +267,5 @@ def _stamp(server: Server) -> str:
 
 ROUTES = (
     Route("POST", "/services/Soap/m/{version}", _metadata, open=True, refuse=_refuse),
-    Route("POST", "/services/Soap/m/{version}/{org}", _metadata, open=True, refuse=_refuse),
+    Route("POST", "/services/Soap/m/{version}/{org:path}", _metadata, open=True, refuse=_refuse),
 )

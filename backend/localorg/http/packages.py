@@ -1,4 +1,4 @@
-"""Packages published to the local orgs: `PUT /_local/packages/{namespace}` with a zip makes InstalledPackage deployable."""
+"""Which orgs there are, and packages published to them: `PUT /_local/packages/{namespace}` with a zip."""
 
 from __future__ import annotations
 
@@ -26,4 +26,13 @@ def _publish(call: Call) -> Response:
     return json_answer({"namespace": namespace, "orgs": len(call.server.registry.entries())})
 
 
-ROUTES = (Route("PUT", "/_local/packages/{namespace}", _publish, open=True),)
+def _orgs(call: Call) -> Response:
+    entries = [entry for entry in call.server.registry.entries() if not entry.hub]
+    orgs = [{"alias": e.alias, "org_id": e.org_id, "username": e.username, "namespace": e.namespace} for e in entries]
+    return json_answer({"orgs": orgs})
+
+
+ROUTES = (
+    Route("GET", "/_local/orgs", _orgs, open=True),
+    Route("PUT", "/_local/packages/{namespace}", _publish, open=True),
+)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
 
@@ -21,7 +22,6 @@ from localorg.schema import SObjectType
 __all__ = ["ROUTES", "V", "limits_document", "sobject_of"]
 
 V = "/services/data/v{version}"
-_SEASONS = ("Spring", "Summer", "Winter")
 _RESOURCES = (
     "tooling",
     "metadata",
@@ -40,10 +40,10 @@ _RESOURCES = (
 
 def _versions(_: Call) -> Response:
     found = []
-    for number in range(40, 68):
-        # 40.0 was Summer '17; three releases a year since.
-        year, season = divmod(number - 39, 3)
-        label = f"{_SEASONS[season]} '{17 + year + (season == 2)}"
+    for number in range(31, 68):
+        # 31.0 was Summer '14; three releases a year.
+        year, season = divmod(number - 31 + 1, 3)
+        label = f"{('Spring', 'Summer', 'Winter')[season]} '{14 + year + (season == 2)}"
         found.append({"label": label, "url": f"/services/data/v{number}.0", "version": f"{number}.0"})
     return json_answer(found)
 
@@ -125,7 +125,24 @@ def _read(call: Call) -> Response:
 
 def _read_by_key(call: Call) -> Response:
     sobject, field = _key_of(call)
-    return json_answer(_record(call, sobject, field, call.params["key"]))
+    try:
+        return json_answer(_record(call, sobject, field, call.params["key"]))
+    except _Several as several:
+        return _choices(call, sobject, several.ids)
+
+
+def _choices(call: Call, sobject: SObjectType, ids: Sequence[str]) -> Response:
+    """300: the caller may choose; the body lists where."""
+    base = f"/services/data/v{call.version}/sobjects/{sobject.api_name}"
+    return json_answer([f"{base}/{record_id}" for record_id in ids], 300)
+
+
+class _Several(Exception):
+    """An external id names more than one record; ids: of two of them."""
+
+    def __init__(self, ids: list[str]) -> None:
+        super().__init__(f"{len(ids)} records")
+        self.ids = ids
 
 
 def _record(call: Call, sobject: SObjectType, field: str, value: str) -> dict[str, Any]:
@@ -143,14 +160,8 @@ def _record(call: Call, sobject: SObjectType, field: str, value: str) -> dict[st
         if not found:
             raise OrgError("NOT_FOUND", "The requested resource does not exist", status=404)
         if len(found) > 1:
-            raise _several(sobject, field, value)
+            raise _Several([str(row["Id"]) for row in found])
         return record_document(found[0], call.version)
-
-
-def _several(sobject: SObjectType, field: str, value: str) -> OrgError:
-    return OrgError(
-        "MULTIPLE_CHOICES", f"{field} '{value}' names more than one {sobject.api_name}", status=300, fields=(field,)
-    )
 
 
 def _update(call: Call) -> Response:
@@ -168,8 +179,13 @@ def _delete(call: Call) -> Response:
 def _upsert(call: Call) -> Response:
     sobject, field = _key_of(call)
     row = {**_without_id(call.body.object()), field: call.params["key"]}
-    (result,) = _save(call, Operation.UPSERT, sobject, row, external_id=field)
-    document = {"id": result.id, "success": True, "errors": [], "created": result.created}
+    try:
+        (result,) = _save(call, Operation.UPSERT, sobject, row, external_id=field)
+    except OrgError as refused:
+        if refused.code != "DUPLICATE_EXTERNAL_ID":
+            raise
+        return _choices(call, sobject, re.findall(r"\w{18}", refused.message))
+    document: dict[str, Any] = {"id": result.id, "success": True, "errors": [], "created": result.created}
     if not result.created and float(call.version) < 46:
         return nothing()
     return json_answer(document, 201 if result.created else 200)
@@ -177,7 +193,10 @@ def _upsert(call: Call) -> Response:
 
 def _delete_by_key(call: Call) -> Response:
     sobject, field = _key_of(call)
-    found = _record(call, sobject, field, call.params["key"])
+    try:
+        found = _record(call, sobject, field, call.params["key"])
+    except _Several as several:
+        return _choices(call, sobject, several.ids)
     _save(call, Operation.DELETE, sobject, {"Id": found["Id"]})
     return nothing()
 

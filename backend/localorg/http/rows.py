@@ -74,8 +74,10 @@ def _written(
             return transaction.update(object_name, rows, all_or_none=all_or_none)
         case Operation.UPSERT:
             return transaction.upsert(object_name, external_id or "Id", rows, all_or_none=all_or_none)
-        case Operation.DELETE | Operation.HARD_DELETE:
+        case Operation.DELETE:
             return transaction.delete([_id_of(row) for row in rows], all_or_none=all_or_none)
+        case Operation.HARD_DELETE:
+            return transaction.purge([_id_of(row) for row in rows])
 
 
 def _id_of(row: Row) -> str:

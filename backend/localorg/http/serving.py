@@ -92,7 +92,7 @@ def _uvicorn(server: Server) -> uvicorn.Server:
         ssl_keyfile=str(identity.key_file),
         ssl_version=ssl.PROTOCOL_TLS_SERVER,
         timeout_keep_alive=75,
-        timeout_graceful_shutdown=5,
+        timeout_graceful_shutdown=1,
         h11_max_incomplete_event_size=1 << 20,  # long SOQL travels in the query string
     )
     return uvicorn.Server(config)

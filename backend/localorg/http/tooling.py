@@ -35,6 +35,15 @@ def _query(call: Call) -> Response:
     )
 
 
+def _source_tracking(call: Call) -> Response:
+    """Only scratch orgs track source: elsewhere tools take this 404 for "no"."""
+    entry = call.server.registry.entry(call.org.org_id)
+    if entry is None or not entry.hub:
+        raise OrgError("NOT_FOUND", "The requested resource does not exist", status=404)
+    with call.transaction() as transaction:
+        return json_answer(transaction.describe("SourceMember", call.version))
+
+
 def _resources(call: Call) -> Response:
     base = f"/services/data/v{call.version}/tooling"
     names = ("query", "sobjects", "executeAnonymous", "runTestsAsynchronous", "runTestsSynchronous")
@@ -51,5 +60,6 @@ _ROWS = tuple(
 ROUTES = (
     Route("GET", _T, _resources),
     Route("GET", _T + "/query", _query),
+    Route("GET", _T + "/sobjects/SourceMember/describe", _source_tracking),
     *_ROWS,
 )

@@ -8,7 +8,9 @@ from localorg.org import Org
 
 __all__ = ["UserFacts", "user_by_id", "user_by_name"]
 
-_FIELDS = "Id, Username, Name, FirstName, LastName, Email, IsActive, LanguageLocaleKey, LocaleSidKey, TimeZoneSidKey, ProfileId"
+_FIELDS = """
+    Id, Username, Name, FirstName, LastName, Email, IsActive, LanguageLocaleKey, LocaleSidKey, TimeZoneSidKey, ProfileId
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +42,8 @@ def user_by_name(org: Org, username: str) -> UserFacts | None:
 
 def _one(org: Org, field: str, value: str) -> UserFacts | None:
     with org.transaction(org.admin_context()) as transaction:
-        found = list(
-            transaction.query(f"SELECT {_FIELDS} FROM User WHERE {field} = :value", binds={"value": value})  # noqa: S608 - both are literals of this file
-        )
+        soql = f"SELECT {_FIELDS} FROM User WHERE {field} = :value"  # noqa: S608 - both are literals of this file
+        found = list(transaction.query(soql, binds={"value": value}))
     if len(found) != 1:
         return None
     row = found[0]

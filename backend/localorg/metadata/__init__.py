@@ -4,7 +4,7 @@ from localorg.metadata.compilers import CodeProblem, Compilers
 from localorg.metadata.deploy import deploy, deploy_package, publish
 from localorg.metadata.package import BadPackage, read_folder, read_zip
 from localorg.metadata.results import ComponentResult, DeployOptions, DeployResult
-from localorg.metadata.retrieve import listed, retrieve
+from localorg.metadata.retrieve import Retrieved, listed, retrieve
 from localorg.metadata.source_format import read_source, zip_source
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "ComponentResult",
     "DeployOptions",
     "DeployResult",
+    "Retrieved",
     "deploy",
     "deploy_package",
     "listed",

@@ -16,6 +16,7 @@ from typing import Any
 from localorg.errors import OrgError
 from localorg.metadata.package import SourceFile
 from localorg.metadata.results import ComponentResult
+from localorg.metadata.tracking import note_component
 from localorg.metadata.xmltree import Node, XmlProblem
 from localorg.org import Transaction
 from localorg.schema import Schema, SObjectType
@@ -209,6 +210,7 @@ class Change:
             files or {},
         )
         self._store.put_setting(self._connection, f"{_COMPONENT}{kind}:{full_name}", stored.to_json())
+        note_component(self, kind, full_name, is_new=held is None)
         return made_id, held is None
 
     def stored(self, kind: str, full_name: str) -> StoredComponent | None:
@@ -227,11 +229,16 @@ class Change:
         if self.stored(kind, full_name) is None:
             return False
         self._store.put_setting(self._connection, f"{_COMPONENT}{kind}:{full_name}", None)
+        note_component(self, kind, full_name, is_new=False, gone=True)
         return True
 
     def new_id(self, prefix: str) -> str:
         """A fresh id, 18 characters, of something that has no row."""
         return self._store.next_ids(self._connection, prefix, 1)[0]
+
+    def next_number(self, name: str) -> int:
+        """The next number of a sequence the org keeps."""
+        return self._store.next_number(self._connection, name)
 
     # -- rows of setup objects, written past the rights that hold for people
 
@@ -244,7 +251,7 @@ class Change:
             changed = self._known(sobject, {**values, **stamps})
             sets = ", ".join(f"{quoted(name)} = ?" for name in changed)
             self._connection.execute(
-                f"UPDATE {quoted(sobject.api_name)} SET {sets} WHERE Id = ?",
+                f"UPDATE {quoted(sobject.api_name)} SET {sets} WHERE Id = ?",  # noqa: S608 - quoted() admits API names only
                 (*changed.values(), found),
             )
             return found, False
@@ -263,7 +270,7 @@ class Change:
         """Id of the row with these values (None matches null), or None."""
         tests = " AND ".join(f"{quoted(name)} IS ?" for name in key)
         row = self._connection.execute(
-            f"SELECT Id FROM {quoted(object_name)} WHERE {tests}",
+            f"SELECT Id FROM {quoted(object_name)} WHERE {tests}",  # noqa: S608 - quoted() admits API names only
             list(map(_plain, key.values())),
         ).fetchone()
         return None if row is None else str(row[0])
@@ -273,7 +280,7 @@ class Change:
         tests = " AND ".join(f"{quoted(name)} IS ?" for name in key) or "1"
         columns = ", ".join(map(quoted, names))
         return self._connection.execute(
-            f"SELECT {columns} FROM {quoted(object_name)} WHERE {tests}",
+            f"SELECT {columns} FROM {quoted(object_name)} WHERE {tests}",  # noqa: S608 - quoted() admits API names only
             list(map(_plain, key.values())),
         ).fetchall()
 
@@ -281,7 +288,7 @@ class Change:
         """Remove the rows with these values; returns how many."""
         tests = " AND ".join(f"{quoted(name)} IS ?" for name in key)
         return self._connection.execute(
-            f"DELETE FROM {quoted(object_name)} WHERE {tests}",
+            f"DELETE FROM {quoted(object_name)} WHERE {tests}",  # noqa: S608 - quoted() admits API names only
             list(map(_plain, key.values())),
         ).rowcount
 

@@ -151,16 +151,15 @@ def _imported(change: Change, module: str, line: int) -> None:
         sobject = change.sobject(object_name)
         if sobject is None:
             raise Refused(f"Invalid object reference: {object_name}", line=line, column=1)
-        if path and not path[0].endswith("__r") and len(path) == 1:
-            if change.schema.field_of(sobject, path[0], within=change.namespace or None) is None:
-                raise Refused(f"Invalid field reference: {rest}", line=line, column=1)
+        own = len(path) == 1 and not path[0].endswith("__r")
+        if own and change.schema.field_of(sobject, path[0], within=change.namespace or None) is None:
+            raise Refused(f"Invalid field reference: {rest}", line=line, column=1)
     elif kind == "customPermission":
         key = {"DeveloperName": rest.rpartition("__")[2], "NamespacePrefix": change.namespace or None}
         if change.find_row("CustomPermission", key) is None:
             raise Refused(f"Invalid custom permission reference: {rest}", line=line, column=1)
-    elif kind == "resourceUrl":
-        if change.stored("StaticResource", change.developer_name(rest)) is None:
-            raise Refused(f"Invalid static resource reference: {rest}", line=line, column=1)
+    elif kind == "resourceUrl" and change.stored("StaticResource", change.developer_name(rest)) is None:
+        raise Refused(f"Invalid static resource reference: {rest}", line=line, column=1)
 
 
 def deploy_aura(change: Change, source: SourceFile, _: Node | None) -> tuple[str, bool]:

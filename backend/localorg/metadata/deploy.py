@@ -78,15 +78,19 @@ def deploy_package(
         with org.transaction(context) as transaction:
             result = _attempt(transaction, package, options, compilers or Compilers(), run_tests)
             failed = not result.success and (options.rollback_on_error or result.error)
-            if options.check_only or failed:
-                raise _Undo
+            _undo_if(bool(options.check_only or failed))
     except _Undo:
         pass
     return result
 
 
+def _undo_if(wanted: bool) -> None:
+    if wanted:
+        raise _Undo
+
+
 def publish(org: Org, namespace: str, content: bytes) -> None:
-    """Keep a package's zip so that deploying InstalledPackage `namespace` installs it. Raises BadPackage, XmlProblem."""
+    """Keep a package's zip, to be installed by deploying InstalledPackage `namespace`. Raises BadPackage."""
     read_zip(content)
     with org.transaction(org.admin_context().in_system_mode()) as transaction:
         transaction.put_setting(f"published:{namespace}", base64.b64encode(content).decode())

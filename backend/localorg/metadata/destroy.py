@@ -95,10 +95,9 @@ def _object(change: Change, name: str) -> None:
     for child in change.schema.children(sobject):
         if child.child.api_name != sobject.api_name and child.field.custom:
             raise Refused(
-                f"This custom object is referenced elsewhere in salesforce.com: {child.child.api_name}.{child.field.api_name}"
+                "This custom object is referenced elsewhere in salesforce.com: "
+                f"{child.child.api_name}.{child.field.api_name}"
             )
-    if sobject.history:
-        change.transaction.drop_object(sobject.history)
     change.transaction.drop_object(sobject.api_name)
     change.delete_rows("ObjectPermissions", {"SobjectType": sobject.api_name})
     change.delete_rows("FieldPermissions", {"SobjectType": sobject.api_name})

@@ -89,7 +89,7 @@ def _text(_: Change, __: SObjectType, node: Node, attributes: Attributes) -> Fie
     return FieldType.STRING
 
 
-def _text_area(_: Change, __: SObjectType, node: Node, attributes: Attributes) -> FieldType:
+def _text_area(_: Change, __: SObjectType, ___: Node, attributes: Attributes) -> FieldType:
     attributes["length"] = 255
     return FieldType.TEXTAREA
 
@@ -121,7 +121,7 @@ def _number_of(field_type: FieldType) -> Reader:
     return read
 
 
-def _checkbox(_: Change, __: SObjectType, node: Node, attributes: Attributes) -> FieldType:
+def _checkbox(_: Change, __: SObjectType, node: Node, ___: Attributes) -> FieldType:
     if node.first("defaultValue") is None and node.first("formula") is None:
         raise Refused("Must specify 'defaultValue' for a CustomField of type Checkbox", node)
     return FieldType.BOOLEAN
@@ -244,7 +244,7 @@ def _metadata_relationship(change: Change, sobject: SObjectType, node: Node, att
     return FieldType.REFERENCE
 
 
-def _summary(_: Change, __: SObjectType, node: Node, attributes: Attributes) -> FieldType:
+def _summary(_: Change, __: SObjectType, node: Node, ___: Attributes) -> FieldType:
     raise Refused("Roll-up summary fields are not supported by a local org", node)
 
 

@@ -8,6 +8,7 @@ from localorg.metadata import code, credentials, data, pages, permissions
 from localorg.metadata.change import Change, Refused
 from localorg.metadata.elements import check_root
 from localorg.metadata.package import SourceFile
+from localorg.metadata.tracking import note_package
 from localorg.metadata.xmltree import Node
 
 __all__ = ["HANDLERS", "Handler", "handler_of"]
@@ -24,6 +25,7 @@ def _installed_package(change: Change, source: SourceFile, root: Node) -> tuple[
         raise Refused(
             f"The package {source.full_name} is not known here: publish its zip to this local org first", root
         )
+    note_package(change, source.full_name, root.value("versionNumber"))
     return "", change.stored("InstalledPackage", source.full_name) is None
 
 

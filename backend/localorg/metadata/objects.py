@@ -45,14 +45,17 @@ _SHARING = {model.value: model for model in SharingModel}
 
 
 def deploy_objects(change: Change, files: Sequence[tuple[SourceFile, Node]]) -> None:
-    """Deploy the object files of a package, in two rounds."""
+    """Deploy the object files of a package: objects, then plain fields, then what is worked out from fields."""
     made: list[tuple[SourceFile, Node, bool]] = []
     for source, root in files:
         with change.component("CustomObject", change.full(source.full_name), source.path):
             check_root(root, "CustomObject")
             made.append((source, root, _make(change, source, root)))
+    for source, root, _ in made:
+        _children(change, source, root, formulas=False)
     for source, root, is_new in made:
-        _children(change, source, root, is_new=is_new)
+        _children(change, source, root, formulas=True)
+        _keep(change, source, root, is_new=is_new)
 
 
 def _make(change: Change, source: SourceFile, root: Node) -> bool:
@@ -107,7 +110,7 @@ def _definition(change: Change, full: str, root: Node, held: SObjectType | None)
         )
     return custom_object(
         full,
-        change.transaction.new_key_prefix(),
+        change.transaction.new_key_prefix(kind),
         label=label,
         plural=root.value("pluralLabel"),
         kind=kind,
@@ -151,7 +154,8 @@ def _standard(change: Change, held: SObjectType, root: Node) -> None:
         change.transaction.save_object(held.altered(sharing=_sharing(root)))
 
 
-def _children(change: Change, source: SourceFile, root: Node, *, is_new: bool) -> None:
+def _children(change: Change, source: SourceFile, root: Node, *, formulas: bool) -> None:
+    """Deploy what the file holds beside the object; `formulas`: only what may refer to any field, else the rest."""
     name = change.full(source.full_name)
     handlers: Mapping[str, Callable[[Change, str, Node], None]] = {
         "fields": _field,
@@ -161,7 +165,13 @@ def _children(change: Change, source: SourceFile, root: Node, *, is_new: bool) -
     }
     for tag, kind in CHILD_TAGS.items():
         for node in root.all(tag):
-            _child(change, source, name, node, tag, kind, handlers.get(tag))
+            late = tag in ("validationRules", "listViews") or node.first("formula") is not None
+            if late is formulas:
+                _child(change, source, name, node, kind, handlers.get(tag))
+
+
+def _keep(change: Change, source: SourceFile, root: Node, *, is_new: bool) -> None:
+    name = change.full(source.full_name)
     own = Node(root.tag, root.line, root.column, "", root.namespace, [c for c in root if c.tag not in CHILD_TAGS])
     component_id, _ = change.keep_as(
         "CustomObject", name, source.path, b'<?xml version="1.0" encoding="UTF-8"?>\n' + to_xml(own).encode()
@@ -174,7 +184,6 @@ def _child(
     source: SourceFile,
     object_name: str,
     node: Node,
-    tag: str,
     kind: str,
     handler: Callable[[Change, str, Node], None] | None,
 ) -> None:
@@ -225,19 +234,10 @@ def _record_type(change: Change, object_name: str, node: Node) -> None:
         if change.schema.field_of(sobject, change.full(picklist)) is None:
             raise Refused(f"Picklist field not found: {object_name}.{picklist}", given)
         picklists[picklist] = tuple(value.required("fullName") for value in given.all("values"))
-    row_id, _ = change.put_row(
-        "RecordType",
-        {"SobjectType": sobject.api_name, "DeveloperName": name},
-        {
-            "Name": label,
-            "Description": node.value("description") or None,
-            "IsActive": active,
-            "NamespacePrefix": change.namespace or None,
-        },
-    )
-    made = RecordType(name, label, row_id, active, picklists=picklists)
-    others = tuple(held for held in sobject.record_types if held.developer_name != name)
-    change.transaction.save_object(sobject.altered(record_types=(*others, made)))
+    made = RecordType(name, label, "", active, picklists=picklists)
+    change.transaction.save_record_type(sobject.api_name, made)
+    row = {"SobjectType": sobject.api_name, "DeveloperName": name}
+    change.put_row("RecordType", row, {"Description": node.value("description") or None})
 
 
 def _validation_rule(change: Change, object_name: str, node: Node) -> None:

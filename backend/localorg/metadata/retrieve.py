@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 from localorg.metadata.change import Change, StoredComponent
@@ -15,20 +16,28 @@ from localorg.metadata.results import Listed
 from localorg.metadata.xmltree import METADATA_NAMESPACE
 from localorg.org import Org
 
-__all__ = ["listed", "retrieve"]
+__all__ = ["Retrieved", "listed", "retrieve"]
 
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _PROFILES = {"Admin": "System Administrator", "Standard": "Standard User", "ReadOnly": "Read Only"}
 
 
-def retrieve(
-    org: Org, members: Mapping[str, Sequence[str]], *, version: str, folder: str = "unpackaged"
-) -> tuple[bytes, list[str]]:
-    """A zip with everything asked for that is there, under `folder`, and what was asked for and is not.
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """What came of it. content: the zip; files: (type, full name, path in the zip); problems: what is not there."""
+
+    content: bytes
+    files: tuple[tuple[str, str, str], ...]
+    problems: tuple[str, ...]
+
+
+def retrieve(org: Org, members: Mapping[str, Sequence[str]], *, version: str, folder: str = "unpackaged") -> Retrieved:
+    """A zip with everything asked for that is there, under `folder`.
 
     members: full names by type; `*` for all.
     """
     problems: list[str] = []
+    files: list[tuple[str, str, str]] = []
     found: dict[str, list[str]] = {}
     out = io.BytesIO()
     with (
@@ -40,13 +49,14 @@ def retrieve(
         for kind, names in members.items():
             for path, content, name in _files(change, kind, names, members, problems):
                 written[path] = content
+                files.append((kind, name, f"{folder}/{path}" if folder else path))
                 if name not in found.setdefault(kind, []):
                     found[kind].append(name)
         for path, content in written.items():
             archive.writestr(f"{folder}/{path}" if folder else path, content)
         manifest = _manifest(found, version)
         archive.writestr(f"{folder}/package.xml" if folder else "package.xml", manifest)
-    return out.getvalue(), problems
+    return Retrieved(out.getvalue(), tuple(files), tuple(problems))
 
 
 def _files(

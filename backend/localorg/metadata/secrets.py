@@ -18,7 +18,7 @@ __all__ = ["put_secrets", "remove_secrets", "secret_names", "secrets_of"]
 def put_secrets(
     transaction: Transaction, credential: str, principal: str, values: Mapping[str, str], *, merge: bool = False
 ) -> None:
-    """Set a principal's secrets by name; `merge` keeps those not named. Raises OrgError where there is no such principal."""
+    """Set a principal's secrets by name; `merge` keeps those not named. Raises OrgError for an unknown principal."""
     key = _key(transaction, credential, principal)
     held: dict[str, str] = transaction.setting(key) or {} if merge else {}
     transaction.put_setting(key, {**held, **values})

@@ -1,4 +1,6 @@
-"""An SFDX source folder (`force-app/main/default`) as the Metadata API's own layout, as `sf project convert source` does.
+"""An SFDX source folder (`force-app/main/default`) in the Metadata API's own layout.
+
+What `sf project convert source` does, for packages that never saw that tool.
 
 Objects lie there in pieces (`objects/X__c/fields/Y__c.field-meta.xml`); here they become one file again. All
 other components keep their folders and lose `-meta.xml` where it is only a longer name.
@@ -34,7 +36,7 @@ _SKIPPED = frozenset({"__tests__", "__mocks__", "node_modules"})
 
 
 def read_source(folder: Path, *, version: str = "67.0", skip: Collection[str] = ()) -> Package:
-    """The folder as a package, without the top folders in `skip`. Raises XmlProblem for an object file that is no XML."""
+    """The folder as a package, without the top folders in `skip`. Raises XmlProblem for a broken object file."""
     return package_of(convert_source(folder, version=version, skip=skip))
 
 

@@ -1,15 +1,15 @@
-"""What a row is checked against: the rows it looks up, the rows it must differ from, the org's own rules."""
+"""What a row is checked against: the rows it looks up, and the rows it must differ from."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from localorg.records.prepare import Row
 from localorg.records.session import Session
 from localorg.schema import Field, FieldType, SObjectType
 
-__all__ = ["check_lookups", "check_unique", "check_validation"]
+__all__ = ["check_lookups", "check_unique"]
 
 
 def check_lookups(session: Session, sobject: SObjectType, rows: Sequence[Row]) -> None:
@@ -30,14 +30,23 @@ def check_lookups(session: Session, sobject: SObjectType, rows: Sequence[Row]) -
     if not wanted:
         return
     there: set[str] = set()
+    hidden: set[str] = set()
     for target_name, ids in wanted.items():
         target = session.schema.object(target_name)
-        there.update(row_id for _, row_id in session.matching(target, "Id", ids))
+        found = {row_id for _, row_id in session.matching(target, "Id", ids)}
+        seen = session.visible(target, sorted(found))
+        hidden |= found - seen if seen is not None else set()
+        there |= found
     for field in _lookups(sobject):
         name = field.api_name
         for row in rows:
             value = row.values.get(name)
-            if isinstance(value, str) and value not in there and not row.errors:
+            if not isinstance(value, str) or row.errors:
+                continue
+            if value in hidden:
+                message = f"insufficient access rights on cross-reference id: {value}"
+                row.refuse("INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY", message, name)
+            elif value not in there:
                 row.refuse("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", name)
 
 
@@ -73,9 +82,3 @@ def check_unique(session: Session, sobject: SObjectType, rows: Sequence[Row]) ->
 
 def _folded(field: Field, value: Any) -> Any:
     return value.casefold() if isinstance(value, str) and not field.case_sensitive else value
-
-
-def check_validation(
-    session: Session, sobject: SObjectType, rows: Sequence[Row], there: Mapping[str, Mapping[str, Any]]
-) -> None:
-    """Refuse rows for which a validation rule of the object holds."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 
-from localorg.access import visible_rows
+from localorg.records.effects import renew
 from localorg.records.outcomes import Operation, RowError, SavedBatch, SaveResult
 from localorg.records.session import Session, chunks
 from localorg.schema import OnDelete, SObjectType
 from localorg.store import is_id, quoted, to18
 
-__all__ = ["delete", "editable", "undelete"]
+__all__ = ["ROLLED_BACK", "delete", "purge", "undelete"]
 
 ROLLED_BACK = RowError(
     "ALL_OR_NONE_OPERATION_ROLLED_BACK",
@@ -33,6 +33,30 @@ def delete(session: Session, ids: Sequence[str], *, all_or_none: bool = False) -
 def undelete(session: Session, ids: Sequence[str], *, all_or_none: bool = False) -> list[SaveResult]:
     """Take rows out of the recycle bin, with the rows that went into it with them."""
     return _each(session, ids, _undelete_of, all_or_none=all_or_none)
+
+
+def purge(session: Session, ids: Sequence[str]) -> list[SaveResult]:
+    """Remove rows for good, those in the recycle bin and those not yet deleted (which are deleted first)."""
+    deleted = delete(session, ids)
+    results = []
+    for result in deleted:
+        binned = any(error.status_code == "ENTITY_IS_DELETED" for error in result.errors)
+        if result.success or binned:
+            _wipe(session, str(result.id))
+        results.append(SaveResult(result.id, True) if binned else result)
+    return results
+
+
+def _wipe(session: Session, root: str) -> None:
+    taken = session.connection.execute(
+        "SELECT object, id FROM _bin WHERE root = ? AND field IS NULL", (root,)
+    ).fetchall()
+    owner = session.schema.of_id(root)
+    for name, row_id in [*taken, *([(owner.api_name, root)] if owner is not None else [])]:
+        if session.schema.get(name) is not None:
+            sql = f"DELETE FROM {quoted(name)} WHERE Id = ? AND IsDeleted = 1"  # noqa: S608 -- quoted() admits API names only
+            session.connection.execute(sql, (row_id,))
+    session.connection.execute("DELETE FROM _bin WHERE root = ?", (root,))
 
 
 def _each(
@@ -68,27 +92,9 @@ def _each(
     return [SaveResult(item, item not in errors, errors=(errors[item],) if item in errors else ()) for item in wanted]
 
 
-def editable(session: Session, sobject: SObjectType, ids: list[str]) -> set[str] | None:
-    """Ids of the rows the user may change; None where that is all of them."""
-    parameters: list[object] = []
-
-    def bind(value: object) -> str:
-        parameters.append(value)
-        return f"?{len(parameters) + 1}"
-
-    seen = visible_rows(session.schema, sobject, "t0", session.context, session.rights, bind, to_edit=True)
-    if seen is None:
-        return None
-    sql = f"SELECT Id FROM {quoted(sobject.api_name)} t0 WHERE Id IN (SELECT value FROM json_each(?1)) AND {seen}"  # noqa: S608 -- quoted() admits API names only
-    found: set[str] = set()
-    for part in chunks(ids):
-        found.update(row[0] for row in session.connection.execute(sql, (json.dumps(part), *parameters)))
-    return found
-
-
 def _delete_of(session: Session, sobject: SObjectType, ids: list[str]) -> Errors:
     errors: Errors = {}
-    if not sobject.deletable:
+    if not sobject.deletable and not session.platform_mode:
         refusal = RowError("INSUFFICIENT_ACCESS_OR_READONLY", f"entity type {sobject.api_name} does not support delete")
         return dict.fromkeys(ids, refusal)
     if session.user_mode and not session.rights.on(sobject).delete:
@@ -96,7 +102,7 @@ def _delete_of(session: Session, sobject: SObjectType, ids: list[str]) -> Errors
             ids, RowError("INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id")
         )
     there = session.rows(sobject, ids)
-    allowed = editable(session, sobject, list(there))
+    allowed = session.visible(sobject, list(there), to_edit=True)
     for item in ids:
         if item not in there:
             errors[item] = _absent(session, sobject, item)
@@ -112,6 +118,7 @@ def _delete_of(session: Session, sobject: SObjectType, ids: list[str]) -> Errors
     _remove(session, sobject, {item: item for item in good}, 0)
     if good:
         old = tuple(there[item] for item in good)
+        renew(session, sobject, old)
         session.tell(SavedBatch(sobject, Operation.DELETE, tuple(good), (), old))
     return errors
 
@@ -194,5 +201,6 @@ def _undelete_of(session: Session, sobject: SObjectType, ids: list[str]) -> Erro
         session.connection.execute("DELETE FROM _bin WHERE root = ?", (item,))
     if good:
         rows = session.rows(sobject, good)
+        renew(session, sobject, list(rows.values()))
         session.tell(SavedBatch(sobject, Operation.UNDELETE, tuple(good), tuple(rows[item] for item in good)))
     return errors

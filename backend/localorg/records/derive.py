@@ -7,10 +7,12 @@ fills in. `changed` holds the fields that were sent.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from localorg.records.session import Session
-from localorg.schema import PicklistValue, SObjectType
+from localorg.schema import ObjectKind, PicklistValue, SObjectType
+from localorg.soql import stored_datetime
 
 __all__ = ["derived"]
 
@@ -21,6 +23,8 @@ def derived(
     session: Session, sobject: SObjectType, values: Values, changed: Collection[str], *, insert: bool
 ) -> dict[str, Any]:
     """Everything the platform fills in for a row of this object."""
+    if sobject.kind is ObjectKind.CUSTOM_METADATA:
+        return _metadata_names(values)
     rule = _RULES.get(sobject.api_name)
     return rule(session, sobject, values, changed, insert) if rule is not None else {}
 
@@ -35,6 +39,22 @@ def _value(sobject: SObjectType, name: str, value: object) -> PicklistValue | No
 
 def _person(_s: Session, _o: SObjectType, values: Values, _changed: Collection[str], _insert: bool) -> dict[str, Any]:
     return {"Name": " ".join(part for part in (values.get("FirstName"), values.get("LastName")) if part) or None}
+
+
+def _metadata_names(values: Values) -> dict[str, Any]:
+    namespace, name = values.get("NamespacePrefix"), values.get("DeveloperName")
+    return {"Label": values.get("MasterLabel"), "QualifiedApiName": f"{namespace}__{name}" if namespace else name}
+
+
+def _user(
+    session: Session, sobject: SObjectType, values: Values, changed: Collection[str], insert: bool
+) -> dict[str, Any]:
+    found = _person(session, sobject, values, changed, insert)
+    if insert:
+        found["UserType"] = values.get("UserType") or "Standard"
+        # Unique in the org, as a user name is.
+        found["CommunityNickname"] = values.get("CommunityNickname") or str(values.get("Username", ""))[:40]
+    return found
 
 
 _FORECASTS = {"BestCase": "Best Case", "Forecast": "Commit", "MostLikely": "Most Likely"}
@@ -105,14 +125,21 @@ def _task(
 
 
 def _event(
-    _session: Session, _sobject: SObjectType, values: Values, _changed: Collection[str], _insert: bool
+    _session: Session, _sobject: SObjectType, values: Values, changed: Collection[str], _insert: bool
 ) -> dict[str, Any]:
     found = _related(values)
-    start = values.get("ActivityDateTime") or values.get("StartDateTime")
-    if start:
-        found.update(StartDateTime=start, ActivityDateTime=start, ActivityDate=start[:10])
-        if values.get("EndDateTime"):
-            found["EndDate"] = str(values["EndDateTime"])[:10]
+    start = values.get("StartDateTime" if "StartDateTime" in changed else "ActivityDateTime") or values.get(
+        "StartDateTime"
+    )
+    if not start:
+        return found
+    found.update(StartDateTime=start, ActivityDateTime=start, ActivityDate=start[:10])
+    begins, end, minutes = datetime.fromisoformat(start), values.get("EndDateTime"), values.get("DurationInMinutes")
+    if end and ("EndDateTime" in changed or minutes is None):
+        found["DurationInMinutes"] = int((datetime.fromisoformat(end) - begins).total_seconds() // 60)
+    elif minutes is not None:
+        end = found["EndDateTime"] = stored_datetime(begins + timedelta(minutes=minutes))
+    found["EndDate"] = end[:10] if end else None
     return found
 
 
@@ -135,20 +162,21 @@ def _campaign_member(
 
 
 def _line_item(
-    _session: Session, _sobject: SObjectType, values: Values, changed: Collection[str], _insert: bool
+    _session: Session, sobject: SObjectType, values: Values, changed: Collection[str], _insert: bool
 ) -> dict[str, Any]:
     quantity, price = values.get("Quantity"), values.get("UnitPrice")
     if quantity is None or price is None or "TotalPrice" in changed:
         return {}
     subtotal = quantity * price
     discount = values.get("Discount") or 0
-    return {"Subtotal": round(subtotal, 2), "TotalPrice": round(subtotal * (1 - discount / 100), 2)}
+    total = {"TotalPrice": round(subtotal * (1 - discount / 100), 2)}
+    return {"Subtotal": round(subtotal, 2), **total} if sobject.get("Subtotal") else total
 
 
 _RULES: Mapping[str, Callable[[Session, SObjectType, Values, Collection[str], bool], dict[str, Any]]] = {
     "Contact": _person,
     "Lead": _person,
-    "User": _person,
+    "User": _user,
     "Individual": _person,
     "Opportunity": _opportunity,
     "Case": _case,
@@ -157,4 +185,5 @@ _RULES: Mapping[str, Callable[[Session, SObjectType, Values, Collection[str], bo
     "CampaignMember": _campaign_member,
     "OpportunityLineItem": _line_item,
     "QuoteLineItem": _line_item,
+    "OrderItem": _line_item,
 }

@@ -10,7 +10,7 @@ from localorg.records.session import Session
 from localorg.schema import FieldType, SObjectType
 from localorg.store import quoted
 
-__all__ = ["write_history"]
+__all__ = ["record_change", "write_history"]
 
 
 def write_history(
@@ -58,6 +58,15 @@ def _field_history(
                     }
                 made.append({**stamp, **change})
     _store(session, history, made)
+
+
+def record_change(session: Session, sobject: SObjectType, row_id: str, what: str) -> None:
+    """A history row that names an event, as `leadConverted`, where the object keeps history."""
+    if sobject.history is None:
+        return
+    history = session.schema.object(sobject.history)
+    stamp = {"IsDeleted": 0, "CreatedById": session.context.user_id, "CreatedDate": session.now}
+    _store(session, history, [{str(history.master_field): row_id, "Field": what, "DataType": "Text", **stamp}])
 
 
 def _shown(sobject: SObjectType, name: str) -> str:

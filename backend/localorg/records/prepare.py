@@ -133,6 +133,8 @@ class _Preparation:
 
     def writable(self, item: Field) -> bool:
         rights = self.session.rights
+        if self.session.platform_mode:
+            return item.stored
         if self.insert and item.api_name in _AUDIT and "CreateAuditFields" in rights.permissions:
             return True
         if not (item.createable if self.insert else item.updateable) or not item.stored:

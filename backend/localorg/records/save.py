@@ -10,16 +10,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from localorg.errors import OrgError
-from localorg.records.checks import check_lookups, check_unique, check_validation
-from localorg.records.delete import ROLLED_BACK, editable
+from localorg.records.checks import check_lookups, check_unique
+from localorg.records.delete import ROLLED_BACK
 from localorg.records.derive import derived
-from localorg.records.history import write_history
+from localorg.records.effects import after_save, before_save
 from localorg.records.outcomes import Operation, RowsRefused, SavedBatch, SaveResult
 from localorg.records.prepare import Row, prepare
 from localorg.records.session import Session
-from localorg.records.values import Stored
-from localorg.schema import Field, FieldType, SObjectType
-from localorg.store import quoted, to18
+from localorg.records.validation import check_validation
+from localorg.records.values import Refusal, Stored, reader
+from localorg.schema import Field, FieldType, ObjectKind, SObjectType
+from localorg.store import quoted
 
 __all__ = ["insert", "results", "update", "upsert"]
 
@@ -81,7 +82,7 @@ def results(rows: Sequence[Row]) -> list[SaveResult]:
 
 
 def _writable(session: Session, sobject: SObjectType, right: str, possible: bool) -> None:
-    if not possible:
+    if not possible and not session.platform_mode:
         message = f"entity type {sobject.api_name} does not support {'create' if right == 'create' else 'update'}"
         raise OrgError("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", message)
     if session.user_mode and not getattr(session.rights.on(sobject), right):
@@ -98,7 +99,7 @@ def _matched(session: Session, sobject: SObjectType, key: Field, rows: Sequence[
     given: list[Any] = []
     for row in rows:
         found = next((value for name, value in row.items() if name.lower() in names), None)
-        given.append(to18(found) if by_id and isinstance(found, str) and len(found) == 15 else found)
+        given.append(_as_stored(key, found))
     found_ids: dict[Any, list[str]] = {}
     for value, row_id in session.matching(sobject, key.api_name, {item for item in given if item not in (None, "")}):
         found_ids.setdefault(_folded(key, value), []).append(row_id)
@@ -137,6 +138,14 @@ def _matched(session: Session, sobject: SObjectType, key: Field, rows: Sequence[
             ready.created = inserting
             prepared.append(ready)
     return prepared
+
+
+def _as_stored(key: Field, value: object) -> Any:
+    """The key as rows hold it; as it came where it does not fit (its row is refused for that later)."""
+    try:
+        return None if value is None else reader(key)(value)
+    except Refusal:
+        return value
 
 
 def _without(row: Mapping[str, object], names: set[str]) -> dict[str, object]:
@@ -212,6 +221,7 @@ def _add(session: Session, sobject: SObjectType, rows: list[Row]) -> None:
     _fill(session, sobject, rows)
     check_lookups(session, sobject, rows)
     check_unique(session, sobject, rows)
+    before_save(session, sobject, rows, {})
     for row in rows:
         if not row.errors:
             changed = frozenset(row.values)
@@ -224,14 +234,17 @@ def _add(session: Session, sobject: SObjectType, rows: list[Row]) -> None:
     ids = session.store.next_ids(session.connection, sobject.key_prefix or "000", len(good))
     columns = [field for field in sobject if field.stored]
     names = [field.api_name for field in columns]
+    named = sobject.name_field if sobject.kind is ObjectKind.CUSTOM else None
     for row, row_id in zip(good, ids, strict=True):
         row.id = row_id
+        if named is not None and row.values.get(named.api_name) is None:
+            row.values[named.api_name] = row_id[:15]  # a custom object's row without a name goes by its id
     sql = (
         f"INSERT INTO {quoted(sobject.api_name)} ({', '.join(quoted(name) for name in names)}) "  # noqa: S608 -- quoted() admits API names only
         f"VALUES ({', '.join('?' * len(names))})"
     )
     session.connection.executemany(sql, ([row.id, *map(row.values.get, names[1:])] for row in good))
-    write_history(session, sobject, good, {})
+    after_save(session, sobject, good, {})
     whole = tuple({**dict.fromkeys(names), **row.values, "Id": row.id} for row in good)
     session.tell(SavedBatch(sobject, Operation.INSERT, tuple(ids), whole))
 
@@ -240,7 +253,7 @@ def _fill(session: Session, sobject: SObjectType, rows: list[Row]) -> None:
     """Defaults, audit fields, and what is required and missing."""
     defaults = _defaults(session, sobject)
     booleans = [field.api_name for field in sobject if field.type is FieldType.BOOLEAN]
-    required = [field.api_name for field in sobject if field.required and field.stored]
+    required = [field.api_name for field in sobject if _needed(field)]
     for row in rows:
         given = row.values
         values = row.values = {**defaults, **given}
@@ -252,6 +265,17 @@ def _fill(session: Session, sobject: SObjectType, rows: list[Row]) -> None:
         missing = [name for name in required if values.get(name) is None]
         if missing and not row.errors:
             row.refuse("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(missing)}]", *missing)
+
+
+def _needed(field: Field) -> bool:
+    """No row is stored without a value here, from the caller or by default."""
+    return (
+        field.stored
+        and field.createable
+        and not field.nillable
+        and field.auto_number is None
+        and field.type is not FieldType.BOOLEAN
+    )
 
 
 def _defaults(session: Session, sobject: SObjectType) -> dict[str, Stored]:
@@ -268,6 +292,8 @@ def _defaults(session: Session, sobject: SObjectType) -> dict[str, Stored]:
             found[field.api_name] = _AUDIT_VALUES[field.api_name](session)
         elif field.type is FieldType.BOOLEAN:
             found[field.api_name] = 0
+        elif field.api_name == "RecordTypeId":
+            found[field.api_name] = next((one.id for one in sobject.record_types if one.default), None)
     return found
 
 
@@ -292,7 +318,11 @@ def _number(session: Session, sobject: SObjectType, rows: list[Row]) -> None:
         if field.auto_number is None:
             continue
         first = session.store.next_number(session.connection, f"{sobject.api_name}.{field.api_name}", len(rows))
-        head, _, rest = field.auto_number.partition("{")
+        year, month, day = session.today.split("-")
+        shape = field.auto_number
+        for mark, value in (("{YYYY}", year), ("{YY}", year[2:]), ("{MM}", month), ("{DD}", day)):
+            shape = shape.replace(mark, value)
+        head, _, rest = shape.partition("{")
         digits, _, tail = rest.partition("}")
         for number, row in enumerate(rows, first):
             row.values[field.api_name] = f"{head}{str(number).zfill(len(digits))}{tail}"
@@ -300,13 +330,15 @@ def _number(session: Session, sobject: SObjectType, rows: list[Row]) -> None:
 
 def _change(session: Session, sobject: SObjectType, rows: list[Row]) -> None:
     there = session.rows(sobject, [row.id for row in rows if row.id])
-    allowed = editable(session, sobject, list(there))
+    allowed = session.visible(sobject, list(there), to_edit=True)
     seen: set[str] = set()
     for row in rows:
         if row.id not in there:
             row.refuse(*_absent(session, sobject, row.id or ""))
         elif allowed is not None and row.id not in allowed:
             row.refuse("INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id")
+        elif there[row.id].get("IsConverted") and not session.platform_mode:
+            row.refuse("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead")
         elif row.id in seen:
             row.refuse("DUPLICATE_VALUE", f"Duplicate id in list: {row.id}")
         else:
@@ -314,6 +346,7 @@ def _change(session: Session, sobject: SObjectType, rows: list[Row]) -> None:
             _still_required(sobject, row)
     check_lookups(session, sobject, rows)
     check_unique(session, sobject, rows)
+    before_save(session, sobject, rows, there)
     for row in rows:
         if row.errors or row.id is None:
             continue
@@ -334,7 +367,7 @@ def _change(session: Session, sobject: SObjectType, rows: list[Row]) -> None:
             f"UPDATE {quoted(sobject.api_name)} SET {assignments} WHERE Id = ?",  # noqa: S608 -- quoted() admits API names only
             parameters,
         )
-    write_history(session, sobject, good, there)
+    after_save(session, sobject, good, there)
     if good:
         old = tuple(there[row.id] for row in good if row.id)
         new = tuple({**there[row.id], **row.values, **stamp} for row in good if row.id)

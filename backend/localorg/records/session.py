@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from localorg.access import Context, Mode, Rights
+from localorg.access import Context, Mode, Rights, visible_rows
 from localorg.records.outcomes import SavedBatch
 from localorg.schema import Schema, SObjectType
 from localorg.store import Store, quoted
@@ -43,6 +43,11 @@ class Session:
         """Whether the user's object and field rights hold."""
         return self.context.mode is Mode.USER
 
+    @property
+    def platform_mode(self) -> bool:
+        """Whether what is read only for everyone may be written."""
+        return self.context.mode is Mode.PLATFORM
+
     def tell(self, batch: SavedBatch) -> None:
         """Keep a saved batch, and let the hooks see it."""
         self.batches.append(batch)
@@ -52,13 +57,30 @@ class Session:
     def rows(self, sobject: SObjectType, ids: Iterable[str], *, deleted: bool = False) -> dict[str, dict[str, Any]]:
         """Stored rows by id; those in the recycle bin only if asked for."""
         test = "" if deleted or not sobject.soft_deletes else " AND IsDeleted = 0"
-        sql = f"SELECT * FROM {quoted(sobject.api_name)} WHERE Id IN (SELECT value FROM json_each(?)){test}"  # noqa: S608 -- quoted() admits API names only
+        names = [item.api_name for item in sobject if item.stored]  # the id is always the first
+        columns = ", ".join(quoted(name) for name in names)
+        sql = f"SELECT {columns} FROM {quoted(sobject.api_name)} WHERE Id IN (SELECT value FROM json_each(?)){test}"  # noqa: S608 -- quoted() admits API names only
         found = {}
         for part in chunks(list(ids)):
-            cursor = self.connection.execute(sql, (json.dumps(part),))
-            names = [column[0] for column in cursor.description]
-            at = names.index("Id")
-            found.update({row[at]: dict(zip(names, row, strict=True)) for row in cursor})
+            rows = self.connection.execute(sql, (json.dumps(part),))
+            found.update({row[0]: dict(zip(names, row, strict=True)) for row in rows})
+        return found
+
+    def visible(self, sobject: SObjectType, ids: list[str], *, to_edit: bool = False) -> set[str] | None:
+        """Which of the rows the user may see, or change; None where that is all of them."""
+        parameters: list[object] = []
+
+        def bind(value: object) -> str:
+            parameters.append(value)
+            return f"?{len(parameters) + 1}"
+
+        seen = visible_rows(self.schema, sobject, "t0", self.context, self.rights, bind, to_edit=to_edit)
+        if seen is None:
+            return None
+        sql = f"SELECT Id FROM {quoted(sobject.api_name)} t0 WHERE Id IN (SELECT value FROM json_each(?1)) AND {seen}"  # noqa: S608 -- quoted() admits API names only
+        found: set[str] = set()
+        for part in chunks(ids):
+            found.update(row[0] for row in self.connection.execute(sql, (json.dumps(part), *parameters)))
         return found
 
     def matching(self, sobject: SObjectType, column: str, values: Iterable[Any]) -> Iterator[tuple[Any, str]]:

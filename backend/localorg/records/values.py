@@ -10,13 +10,13 @@ import math
 import re
 from collections.abc import Callable
 from datetime import date, datetime, time
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from functools import partial
 
 from localorg.records.outcomes import RowError
 from localorg.schema import Field, FieldType
 from localorg.soql import stored_datetime
-from localorg.store import is_id, to18
+from localorg.store import is_id, storable, to18
 
 __all__ = ["Refusal", "Stored", "reader"]
 
@@ -44,7 +44,7 @@ def _mistyped(field: Field, value: object) -> Refusal:
 def _text(field: Field, value: object) -> Stored:
     if not isinstance(value, str):
         raise _mistyped(field, value)
-    text = value if field.type is FieldType.TEXTAREA else value.strip()
+    text = storable(value if field.type is FieldType.TEXTAREA else value.strip())
     if not text:
         return None
     if field.length and len(text) > field.length:
@@ -111,18 +111,18 @@ def _number(field: Field, value: object) -> Stored:
             raise _mistyped(field, value)
         message = f"{field.label}: value outside of valid range on numeric field: {value}"
         raise Refusal("NUMBER_OUTSIDE_VALID_RANGE", message, field)
-    if round(number, field.scale) == number:
-        return number
-    # Half a unit goes up, as money is rounded; binary fractions would decide by chance.
-    exact = Decimal(value.strip() if isinstance(value, str) else repr(value) if isinstance(value, float) else value)
-    return float(exact.quantize(Decimal(1).scaleb(-field.scale), ROUND_HALF_UP))
+    # The places after the point are the user interface's affair: the API keeps what it is given
+    # (Salesforce Help 000387302).
+    return number
 
 
 def _integer(field: Field, value: object) -> Stored:
     number = _number(field, value)
     if number is None:
         return None
-    if not -(2**31) <= float(number) < 2**31:
+    if float(number) != int(number):
+        raise _mistyped(field, value)
+    if not -(2**31) <= int(number) < 2**31:
         message = f"{field.label}: value outside of valid range on numeric field: {value}"
         raise Refusal("NUMBER_OUTSIDE_VALID_RANGE", message, field)
     return int(number)

@@ -1,7 +1,7 @@
 """Objects and fields of an org: the standard ones as data, custom ones as deployments make them."""
 
 from localorg.schema.catalogue import ChildRelationship, Schema
-from localorg.schema.custom import custom_field, custom_object, history_object
+from localorg.schema.custom import custom_field, custom_object, history_object, record_type_field
 from localorg.schema.describe import describe_global, describe_object, describe_summary
 from localorg.schema.standard import standard_objects
 from localorg.schema.types import (
@@ -34,5 +34,6 @@ __all__ = [
     "describe_object",
     "describe_summary",
     "history_object",
+    "record_type_field",
     "standard_objects",
 ]

@@ -9,7 +9,7 @@ import re
 
 from localorg.schema.types import Field, FieldType, ObjectKind, OnDelete, SharingModel, SObjectType
 
-__all__ = ["custom_field", "custom_object", "history_object", "namespace_of"]
+__all__ = ["custom_field", "custom_object", "history_object", "namespace_of", "record_type_field"]
 
 _NAMESPACED = re.compile(r"([A-Za-z]\w*?)__[A-Za-z]\w*?__(?:c|mdt|r)", re.IGNORECASE)
 
@@ -139,6 +139,18 @@ def history_object(of: SObjectType) -> SObjectType:
     )
 
 
+def record_type_field() -> Field:
+    """The lookup an object gets with its first record type."""
+    return Field(
+        "RecordTypeId",
+        FieldType.REFERENCE,
+        "Record Type ID",
+        length=18,
+        reference_to=("RecordType",),
+        relationship_name="RecordType",
+    )
+
+
 def _platform(name: str, type: FieldType, label: str, **more: object) -> Field:  # noqa: A002 -- the word the platform uses
     given: dict[str, object] = {"nillable": False, "createable": False, "updateable": False, **more}
     return Field(name, type, label, **given)  # type: ignore[arg-type]  # Field's own attributes, by name
@@ -206,7 +218,15 @@ def _setting_owner() -> tuple[Field, ...]:
 def _metadata_fields() -> tuple[Field, ...]:
     return (
         _platform("Id", FieldType.ID, "Custom Metadata ID", length=18, id_lookup=True),
-        Field("DeveloperName", FieldType.STRING, "Custom Metadata Record Name", length=40, nillable=False),
+        Field(
+            "DeveloperName",
+            FieldType.STRING,
+            "Custom Metadata Record Name",
+            length=40,
+            nillable=False,
+            unique=True,
+            id_lookup=True,
+        ),
         Field("MasterLabel", FieldType.STRING, "Label", length=40, nillable=False, name_field=True),
         Field("Language", FieldType.PICKLIST, "Master Language", length=40, nillable=False, default="en_US"),
         Field("NamespacePrefix", FieldType.STRING, "Namespace Prefix", length=15),

@@ -4,6 +4,7 @@ from localorg.soql.ast import Bind, Query, binds_of
 from localorg.soql.compile import Column, Compiled, compile_query
 from localorg.soql.csv import csv_header
 from localorg.soql.dates import stored_date, stored_datetime
+from localorg.soql.formula import check_formula_field
 from localorg.soql.parser import parse
 from localorg.soql.paths import Settings
 from localorg.soql.results import Children, Record, ResultSet
@@ -18,6 +19,7 @@ __all__ = [
     "ResultSet",
     "Settings",
     "binds_of",
+    "check_formula_field",
     "compile_query",
     "csv_header",
     "parse",

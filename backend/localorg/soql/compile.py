@@ -24,6 +24,7 @@ __all__ = ["ChildPlan", "Column", "Compiled", "compile_query"]
 
 _FIELDS_LIMIT = 200
 _LARGEST_OFFSET = 2000
+_MOST_ROWS = 2**31
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,11 +373,11 @@ class _Select:
 
     def number(self, given: int | Bind | None) -> int | None:
         if not isinstance(given, Bind):
-            return given
+            return given if given is None else min(given, _MOST_ROWS)
         value = self.statement.bound(given)
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise malformed(self.statement.text, given.position, "Invalid value for LIMIT or OFFSET")
-        return value
+        return min(value, _MOST_ROWS)
 
 
 def _is_count(item: Expression | FieldsFunction | SubQuery) -> bool:

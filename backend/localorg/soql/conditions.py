@@ -58,9 +58,9 @@ class _Conditions:
     def sql(self, condition: Condition) -> str:
         match condition:
             case And(items):
-                return f"({' AND '.join(self.sql(item) for item in items)})"
+                return _balanced([self.sql(item) for item in items], "AND")
             case Or(items):
-                return f"({' OR '.join(self.sql(item) for item in items)})"
+                return _balanced([self.sql(item) for item in items], "OR")
             case Not(item):
                 return f"(NOT coalesce({self.sql(item)}, 0))"
             case Comparison():
@@ -278,6 +278,13 @@ class _Conditions:
         quotes = "should be enclosed in quotes" if kind == "string" else "should not be enclosed in quotes"
         message = f"value of filter criterion for field '{name}' must be of type {kind} and {quotes}"
         return self.statement.invalid_field(position, message)
+
+
+def _balanced(tests: list[str], word: str) -> str:
+    """Tests joined two by two: SQLite counts how deep an expression goes, not how long it is."""
+    while len(tests) > 1:
+        tests = [f"({f' {word} '.join(tests[at : at + 2])})" for at in range(0, len(tests), 2)]
+    return tests[0]
 
 
 class _Given:

@@ -120,7 +120,7 @@ def _convert_time_zone(scope: Scope, call: Function) -> Resolved:
     argument = _one(scope, call)
     if argument.type is not FieldType.DATETIME:
         raise malformed(scope.statement.text, call.position, "convertTimezone takes a dateTime field")
-    sql = f"local_time({argument.sql}, {scope.statement.bind(scope.statement.settings.time_zone)})"
+    sql = f"local_time({argument.sql}, {scope.statement.constant(scope.statement.settings.time_zone)})"
     return Resolved(sql, FieldType.DATETIME, names=argument.names, outer=argument.outer, function=call.name)
 
 
@@ -130,7 +130,7 @@ def _to_label(scope: Scope, call: Function) -> Resolved:
     labels = [item for item in values if item.shown != item.value]
     sql = argument.sql
     if labels:
-        bind = scope.statement.bind
+        bind = scope.statement.constant
         cases = " ".join(f"WHEN {bind(item.value)} THEN {bind(item.shown)}" for item in labels)
         sql = f"CASE {argument.sql} {cases} ELSE {argument.sql} END"
     return _shown(argument, sql, call)
@@ -141,7 +141,7 @@ def _format(scope: Scope, call: Function) -> Resolved:
     sql = argument.sql
     if argument.type.is_number:
         places = argument.field.scale if argument.field else 0
-        sql = f"format('%,.{places}f', {argument.sql})"
+        sql = f"grouped({argument.sql}, {places})"
     return _shown(argument, f"CASE WHEN {argument.sql} IS NULL THEN NULL ELSE {sql} END", call)
 
 

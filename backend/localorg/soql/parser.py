@@ -12,8 +12,6 @@ unary     := NOT unary | ( condition ) | expression operator value
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import TypeVar
 
 from localorg.errors import OrgError
 from localorg.soql.ast import (
@@ -41,15 +39,38 @@ from localorg.soql.ast import (
     Value,
 )
 from localorg.soql.dates import is_date_literal
-from localorg.soql.lexer import Token, TokenKind, malformed, tokens
+from localorg.soql.lexer import TokenKind, malformed
+from localorg.soql.reader import TokenReader
 
 __all__ = ["parse", "unescaped"]
 
 _AFTER_SOURCE = frozenset(
     {"WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET", "USING", "WITH", "FOR", "ALL", "UPDATE", "AND", "OR"}
 )
+# No field, alias or bind begins with one of these.
+_RESERVED = frozenset(
+    [
+        "AND",
+        "ASC",
+        "DESC",
+        "EXCLUDES",
+        "FROM",
+        "HAVING",
+        "IN",
+        "INCLUDES",
+        "LIKE",
+        "LIMIT",
+        "NOT",
+        "NULL",
+        "NULLS",
+        "OR",
+        "SELECT",
+        "USING",
+        "WHERE",
+        "WITH",
+    ]
+)
 _COMPARISONS = {"=": "=", "!=": "!=", "<>": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
-_DEEPEST = 60
 _LONGEST = 100_000
 _ESCAPES = {
     "n": "\n",
@@ -64,8 +85,6 @@ _ESCAPES = {
     "F": "\f",
 }
 _ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|.)", re.DOTALL)
-
-_Item = TypeVar("_Item")
 
 
 def parse(text: str) -> Query:
@@ -93,72 +112,12 @@ def _unescape(escape: str, keep: str) -> str:
     return _ESCAPES.get(escape, escape)
 
 
-class _Parser:
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.tokens = tokens(text)
-        self.at = 0
-        self.depth = 0
-
+class _Parser(TokenReader):
     def whole(self) -> Query:
         query = self.query()
         if self.next.kind is not TokenKind.END:
             raise self.unexpected()
         return query
-
-    # -- tokens
-
-    @property
-    def next(self) -> Token:
-        return self.tokens[self.at]
-
-    def take(self) -> Token:
-        token = self.tokens[self.at]
-        self.at += 1
-        return token
-
-    def word(self, *words: str) -> bool:
-        """Take these keywords if they come next, all of them."""
-        for ahead, wanted in enumerate(words):
-            token = self.tokens[min(self.at + ahead, len(self.tokens) - 1)]
-            if token.kind is not TokenKind.NAME or token.upper != wanted:
-                return False
-        self.at += len(words)
-        return True
-
-    def symbol(self, wanted: str) -> bool:
-        token = self.next
-        if token.kind is TokenKind.SYMBOL and token.text == wanted:
-            self.at += 1
-            return True
-        return False
-
-    def expect(self, wanted: str) -> None:
-        if not self.symbol(wanted):
-            names = {")": "a right parentheses", "(": "a left parentheses"}
-            raise self.fail(f"expecting {names.get(wanted, repr(wanted))}, found '{self.next.text}'")
-
-    def name(self) -> Token:
-        if self.next.kind is not TokenKind.NAME:
-            raise self.unexpected()
-        return self.take()
-
-    def unexpected(self) -> OrgError:
-        return self.fail(f"unexpected token: '{self.next.text}'")
-
-    def fail(self, message: str) -> OrgError:
-        return malformed(self.text, self.next.position, message)
-
-    def listed(self, one: Callable[[], _Item]) -> tuple[_Item, ...]:
-        found = [one()]
-        while self.symbol(","):
-            found.append(one())
-        return tuple(found)
-
-    def deeper(self) -> None:
-        self.depth += 1
-        if self.depth > _DEEPEST:
-            raise self.fail("query is too complex")
 
     # -- clauses
 
@@ -196,7 +155,7 @@ class _Parser:
             raise self.fail("TYPEOF is not supported in this query")
         item = self.selected()
         alias = None
-        if self.next.kind is TokenKind.NAME and self.next.upper != "FROM":
+        if self.next.kind is TokenKind.NAME and self.next.upper not in _RESERVED:
             alias = self.take().text
         return SelectItem(item, alias)
 
@@ -258,6 +217,8 @@ class _Parser:
 
     def selected(self) -> Expression | FieldsFunction:
         position = self.next.position
+        if self.next.upper in _RESERVED:
+            raise self.unexpected()
         parts = self.path()
         if not self.symbol("("):
             return FieldPath(parts, position)

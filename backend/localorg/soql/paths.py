@@ -12,12 +12,14 @@ from datetime import date
 
 from localorg.access import Context, Mode, Rights
 from localorg.errors import OrgError
+from localorg.formula import Path, parse_formula
 from localorg.schema import Field, FieldType, Schema, SObjectType
 from localorg.schema.catalogue import no_such_column
 from localorg.soql.ast import Bind, FieldPath
+from localorg.soql.formula import formula_sql
 from localorg.soql.lexer import located, malformed
 from localorg.soql.virtual import virtual_rows
-from localorg.store import quoted
+from localorg.store import quoted, storable
 
 __all__ = ["Resolved", "Scope", "Settings", "Statement"]
 
@@ -29,11 +31,13 @@ class Settings:
     """What literals depend on.
 
     today:        the day in the user's time zone.
+    now:          the org's time, as stored.
     time_zone:    the user's, an IANA name.
     fiscal_start: month the org's fiscal year begins with.
     """
 
     today: date
+    now: str
     time_zone: str = "UTC"
     fiscal_start: int = 1
 
@@ -54,12 +58,20 @@ class Statement:
     deleted: bool = False
     enforced: bool = False
     parameters: list[object] = field(default_factory=list)
+    constants: dict[object, str] = field(default_factory=dict)
     aliases: int = 0
 
     def bind(self, value: object) -> str:
         """Keep a parameter; the placeholder that stands for it, in whatever order the SQL is put together."""
-        self.parameters.append(value)
+        self.parameters.append(storable(value) if isinstance(value, str) else value)
         return f"?{len(self.parameters)}"
+
+    def constant(self, value: object) -> str:
+        """The placeholder of a parameter that stands for the same value wherever the SQL repeats it."""
+        key = (type(value), value)
+        if key not in self.constants:
+            self.constants[key] = self.bind(value)
+        return self.constants[key]
 
     def alias(self) -> str:
         """A fresh table alias."""
@@ -136,6 +148,7 @@ class Scope:
         self.joins: list[str] = []
         self._names = {key.lower(): path for key, path in names.items()}
         self._places: dict[tuple[str, str], _Place] = {}
+        self._formulas = 0  # how many formula fields deep we are
 
     def resolve(self, path: FieldPath) -> Resolved:
         """The column a path names.
@@ -145,7 +158,9 @@ class Scope:
         parts = self._without_alias(path.parts)
         if len(parts) - 1 > _DEEPEST:
             raise malformed(self.statement.text, path.position, "relationship path is too deep")
-        place = _Place(((self.sobject, self.alias),), f"{self.alias}.Id")
+        return self._from(_Place(((self.sobject, self.alias),), f"{self.alias}.Id"), parts, path)
+
+    def _from(self, place: _Place, parts: tuple[str, ...], path: FieldPath) -> Resolved:
         names: list[str] = []
         objects: list[str] = []
         presence: list[str] = []
@@ -212,11 +227,14 @@ class Scope:
         found = []
         for sobject, alias in place.tables:
             item = schema.field_of(sobject, name, within=within)
+            if item is None and place.polymorphic and name.lower() == "name":
+                item = sobject.name_field  # a case is named by its number
             if item is not None and self._readable(sobject, item):
                 found.append((sobject, item, alias))
         if not found:
             raise statement.invalid_field(path.position, no_such_column(name, place.tables[0][0].api_name))
         sobject, item, alias = found[0]
+        shown = "Name" if place.polymorphic and name.lower() == "name" else item.api_name
         sql = f"{alias}.{quoted(item.api_name)}"
         if len(found) > 1:
             sql = f"coalesce({', '.join(f'{a}.{quoted(f.api_name)}' for _, f, a in found)})"
@@ -226,15 +244,37 @@ class Scope:
         if item.type.is_compound:
             parts = tuple(part for part in sobject if part.compound == item.api_name and part.stored)
             sql = "NULL"
-        elif not item.stored:
-            sql = "NULL"
+        elif item.formula is not None:
+            sql = self._formula(_Place(((sobject, alias),), place.presence), item.formula, path)
         return Resolved(
-            sql, item.type, item, (*names, item.api_name), tuple(objects), tuple(presence), parts, alias,
+            sql, item.type, item, (*names, shown), tuple(objects), tuple(presence), parts, alias,
             outer=bool(names),
         )  # fmt: skip
 
+    def _formula(self, place: _Place, formula: str, path: FieldPath) -> str:
+        """A formula field: its own paths begin where the field is, and need no rights."""
+        if self._formulas > _DEEPEST:
+            raise self.statement.invalid_field(path.position, "formula fields refer to each other too deeply")
+        self._formulas += 1
+
+        def column(inner: Path) -> tuple[str, bool]:
+            found = self._from(place, inner.parts, FieldPath(inner.parts, path.position))
+            return found.sql, found.type.is_text
+
+        settings = self.statement.settings
+        sql = formula_sql(
+            parse_formula(formula),
+            column,
+            self.statement.constant,
+            today=settings.today.isoformat(),
+            now=settings.now,
+        )
+        self._formulas -= 1
+        alias = place.tables[0][1]
+        return f"({sql})" if alias == self.alias else f"(CASE WHEN {alias}.Id IS NOT NULL THEN {sql} END)"
+
     def _readable(self, sobject: SObjectType, item: Field) -> bool:
-        return not self.statement.user_mode or self.statement.rights.of(sobject, item).read
+        return self._formulas > 0 or not self.statement.user_mode or self.statement.rights.of(sobject, item).read
 
 
 def table_sql(statement: Statement, sobject: SObjectType) -> str:

@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Any
 
+from localorg.errors import OrgError
 from localorg.schema import FieldType
 from localorg.soql.compile import ChildPlan, Column, Compiled
 from localorg.soql.csv import csv_sql
@@ -48,9 +49,11 @@ class ResultSet:
     compiled: columns, object, and whether it is an aggregate.
     """
 
-    def __init__(self, compiled: Compiled, connect: Connect) -> None:
+    def __init__(self, compiled: Compiled, connect: Connect, *, buffered: Callable[[], bool] = lambda: False) -> None:
+        """buffered: whether rows are fetched before the first is given out, as a connection that also writes needs."""
         self.compiled = compiled
         self._connect = connect
+        self._buffered = buffered
         self._records: Iterator[Record] | None = None
         self._total: int | None = None
 
@@ -65,11 +68,8 @@ class ResultSet:
         if self._total is None:
             inner = self.compiled.sql if not self.compiled.count_only else None
             with self._connect() as connection:
-                if inner is None:
-                    row = connection.execute(self.compiled.sql, self.compiled.parameters).fetchone()
-                else:
-                    row = connection.execute(f"SELECT count(*) FROM ({inner})", self.compiled.parameters).fetchone()  # noqa: S608 -- compiled SQL
-            self._total = int(row[0])
+                counting = self.compiled.sql if inner is None else f"SELECT count(*) FROM ({inner})"  # noqa: S608 -- compiled SQL
+                [[self._total]] = _execute(connection, counting, self.compiled.parameters)
         return self._total
 
     def __iter__(self) -> Iterator[Record]:
@@ -84,12 +84,12 @@ class ResultSet:
     def tuples(self) -> Iterator[tuple[Any, ...]]:
         """SQL's own rows, as stored: for readers that build no records."""
         with self._connect() as connection:
-            yield from connection.execute(self.compiled.sql, self.compiled.parameters)
+            yield from _execute(connection, self.compiled.sql, self.compiled.parameters)
 
     def csv_lines(self, delimiter: str = ",") -> Iterator[str]:
         """The rows as lines of CSV without their ends, the header not among them (see `soql.csv`)."""
         with self._connect() as connection:
-            for row in connection.execute(csv_sql(self.compiled, delimiter), self.compiled.parameters):
+            for row in _execute(connection, csv_sql(self.compiled, delimiter), self.compiled.parameters):
                 yield row[0]
 
     def close(self) -> None:
@@ -103,17 +103,35 @@ class ResultSet:
     def _read(self) -> Iterator[Record]:
         build = _builder(self.compiled)
         with self._connect() as connection:
-            cursor = connection.execute(self.compiled.sql, self.compiled.parameters)
-            if not self.compiled.children:
-                for row in cursor:
+            rows: Iterator[Sequence[Any]] = _execute(connection, self.compiled.sql, self.compiled.parameters)
+            if self._buffered():
+                # A row that its reader changes must not turn up a second time.
+                rows = iter(list(rows))
+            at = self.compiled.id_at
+            if at is None:
+                for row in rows:
                     yield build(row)
                 return
-            while rows := cursor.fetchmany(_BATCH):
-                records = [build(row) for row in rows]
-                ids = [row[self.compiled.id_at] for row in rows]
+            while batch := list(islice(rows, _BATCH)):
+                records = [build(row) for row in batch]
+                ids = [row[at] for row in batch]
                 for plan in self.compiled.children:
                     _attach(self._connect, plan, records, ids)
                 yield from records
+
+
+def _execute(connection: sqlite3.Connection, sql: str, parameters: Sequence[Any]) -> Iterator[Any]:
+    """Run a compiled statement.
+
+    Raises OrgError where the schema is no longer the one it was compiled against.
+    """
+    try:
+        return connection.execute(sql, parameters)
+    except sqlite3.OperationalError as changed:
+        if "no such" not in str(changed):
+            raise
+        message = f"an object or a field of this query was deleted or changed since it began ({changed})"
+        raise OrgError("INVALID_FIELD", message) from changed
 
 
 def _attach(connect: Connect, plan: ChildPlan, records: Sequence[Record], ids: Sequence[str]) -> None:
@@ -125,7 +143,7 @@ def _attach(connect: Connect, plan: ChildPlan, records: Sequence[Record], ids: S
     build = _builder(compiled)
     found: dict[str, Children] = {}
     with connect() as connection:
-        for row in connection.execute(compiled.sql, parameters):
+        for row in _execute(connection, compiled.sql, parameters):
             found.setdefault(row[-1], Children()).append(build(row))
     for record, parent in zip(records, ids, strict=True):
         record[plan.relationship] = found.get(parent) or Children()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -78,10 +78,14 @@ class Store:
             raise
         return self._writer
 
-    def commit(self) -> None:
-        """Keep what the open transaction wrote."""
+    def commit(self, settle: Callable[[], None] = lambda: None) -> None:
+        """Keep what the open transaction wrote.
+
+        settle: called once it is kept and before another transaction may begin.
+        """
         try:
             self._writer.execute("COMMIT")
+            settle()
         finally:
             self._writing.release()
 

@@ -12,10 +12,11 @@ __all__ = ["register"]
 
 
 def register(connection: sqlite3.Connection) -> None:
-    """Give a connection the functions `fold`, `soql_like` and `local_time`."""
+    """Give a connection the functions `fold`, `soql_like`, `local_time` and `grouped`."""
     connection.create_function("fold", 1, _fold, deterministic=True)
     connection.create_function("soql_like", 2, _like, deterministic=True)
     connection.create_function("local_time", 2, _local_time, deterministic=True)
+    connection.create_function("grouped", 2, _grouped, deterministic=True)
 
 
 def _fold(text: object) -> str | None:
@@ -24,6 +25,11 @@ def _fold(text: object) -> str | None:
 
 def _like(text: object, pattern: str) -> int | None:
     return None if text is None else int(_compiled(pattern).fullmatch(str(text)) is not None)
+
+
+def _grouped(number: float | None, places: int) -> str | None:
+    """A number as people read it: thousands apart, that many decimal places."""
+    return None if number is None else f"{number:,.{places}f}"
 
 
 def _local_time(moment: str | None, time_zone: str) -> str | None:

@@ -28,3 +28,11 @@ def admin(org):
     """A transaction of the administrator, committed when the test ends well."""
     with org.transaction(org.admin_context()) as transaction:
         yield transaction
+
+
+@pytest.fixture(scope="module")
+def org_of_module(tmp_path_factory):
+    """One org for all tests of a module that leave it as they found it."""
+    made = Org.create(tmp_path_factory.mktemp("orgs"), alias="shared", number=77, clock=Clock(lambda: NOON))
+    yield made
+    made.close()

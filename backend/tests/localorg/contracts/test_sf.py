@@ -1,0 +1,94 @@
+"""Contract: the `sf` command (npm, pinned): logins, queries, bulk, deployment, scratch orgs, a CumulusCI flow."""
+
+from __future__ import annotations
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def sf(run, up, sf_path):
+    """The command, logged in by JWT as `local`, which is also its Dev Hub."""
+
+    def runs(*arguments, **changed):
+        return run("sf", *arguments, PATH=sf_path, **changed)
+
+    login = runs(
+        "org", "login", "jwt", "--username", up.org["username"], "--client-id", up.org["consumer_key"],
+        "--jwt-key-file", up.org["key_file"], "--instance-url", up.org["instance_url"],
+        "--alias", "local", "--set-default-dev-hub", "--json",
+    )  # fmt: skip
+    assert login.code == 0, login.out
+    assert login.json()["result"]["orgId"] == up.org["org_id"]
+    return runs
+
+
+def test_a_token_logs_in_too(run, sf_path, up, sf):
+    answer = run(
+        "sf", "org", "login", "access-token", "--instance-url", up.org["instance_url"], "--no-prompt",
+        "--alias", "bytoken", "--json", PATH=sf_path, SF_ACCESS_TOKEN=up.org["access_token"],
+    )  # fmt: skip
+    assert answer.code == 0, answer.out
+
+
+def test_a_package_is_deployed_loaded_exported_and_retrieved(sf, project):
+    deployed = sf("project", "deploy", "start", "-o", "local", "--source-dir", "force-app", "--json")
+    assert deployed.code == 0, deployed.out
+    names = {file["fullName"] for file in deployed.json()["result"]["files"]}
+    assert names == {"Thing__c", "Thing__c.Key__c"}
+    for _ in range(2):  # the second time changes nothing
+        loaded = sf("data", "upsert", "bulk", "-o", "local", "-s", "Thing__c", "-i", "Key__c", "-f", "things.csv",
+                    "-w", "2", "--json")  # fmt: skip
+        assert loaded.code == 0, loaded.out
+    exported = sf("data", "export", "bulk", "-o", "local", "-q", "SELECT Name, Key__c FROM Thing__c", "--output-file",
+                  "out.csv", "-w", "2")  # fmt: skip
+    assert exported.code == 0, exported.out
+    assert (project / "out.csv").read_text().replace('"', "").splitlines() == ["Name,Key__c", "One,k1", "Two,k2"]
+    queried = sf("data", "query", "-o", "local", "-q", "SELECT Key__c, Owner.Name FROM Thing__c", "--json")
+    assert [row["Owner"]["Name"] for row in queried.json()["result"]["records"]] == ["Local Admin"] * 2
+    retrieved = sf("project", "retrieve", "start", "-o", "local", "--metadata", "CustomObject:Thing__c", "--json")
+    assert retrieved.code == 0, retrieved.out
+    assert {file["fullName"] for file in retrieved.json()["result"]["files"]} >= names
+
+
+def test_a_broken_file_fails_with_its_place(sf, project):
+    path = project / "force-app/main/default/objects/Thing__c/fields/Bad__c.field-meta.xml"
+    path.write_text(
+        '<?xml version="1.0" encoding="UTF-8"?>\n<CustomField xmlns="http://soap.sforce.com/2006/04/metadata">\n'
+        "    <fullName>Bad__c</fullName>\n    <label>Bad</label>\n    <type>Text</type>\n</CustomField>\n"
+    )
+    try:
+        failed = sf("project", "deploy", "start", "-o", "local", "--source-dir", "force-app", "--json")
+    finally:
+        path.unlink()
+    assert failed.code != 0
+    (failure,) = failed.json()["result"]["details"]["componentFailures"]
+    assert failure["problem"] == "Must specify 'length' for a CustomField of type Text"
+
+
+def test_a_scratch_org_comes_and_goes(sf):
+    made = sf("org", "create", "scratch", "-v", "local", "-f", "orgs/dev.json", "-a", "scr", "-y", "1", "--json")
+    assert made.code == 0, made.out
+    scratch = made.json()["result"]["orgId"]
+    found = sf("data", "query", "-o", "scr", "-q", "SELECT Id FROM Organization", "--json").json()
+    assert found["result"]["records"][0]["Id"] == scratch
+    deleted = sf("org", "delete", "scratch", "-o", "scr", "-p", "--json")
+    assert deleted.code == 0, deleted.out
+    left = sf("data", "query", "-o", "local", "-q", "SELECT Id FROM ActiveScratchOrg", "--json").json()
+    assert left["result"]["totalSize"] == 0
+
+
+def test_apex_tests_are_not_claimed_to_run(sf):
+    refused = sf("apex", "run", "test", "-o", "local", "-w", "1")
+    assert refused.code != 0
+    assert "not executed by this local org" in " ".join(refused.out.split())
+
+
+def test_a_cumulusci_flow_sets_up_a_scratch_org(run, sf, sf_path, cci_program):
+    done = run(cci_program, "flow", "run", "dev_org", "--org", "dev", PATH=sf_path)
+    assert done.code == 0, done.out
+    assert "Completed flow 'dev_org' on org dev successfully" in done.out
+    assert "Account: 5 successes, 0 errors" in done.out
+    gone = run(cci_program, "org", "scratch_delete", "dev", PATH=sf_path)
+    assert gone.code == 0, gone.out
