@@ -52,6 +52,8 @@ class _Key:
     skipped: bool = False
 
 
+# Key of the row, column it goes to, how its value is read.
+Plan = list[tuple[str, str, Callable[[object], Stored]]]
 _AUDIT = frozenset({"CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById"})
 
 
@@ -69,6 +71,7 @@ class _Preparation:
         self.sobject = sobject
         self.insert = insert
         self.keys: dict[str, _Key] = {}
+        self.plans: dict[tuple[str, ...], Plan | None] = {}
         self.by_key: list[tuple[Row, _Key, Stored]] = []
 
     def all(self, rows: Sequence[Mapping[str, object]]) -> list[Row]:
@@ -78,6 +81,32 @@ class _Preparation:
 
     def one(self, at: int, given: Mapping[str, object]) -> Row:
         row = Row(at)
+        plan = self.plan(given)
+        try:
+            if plan is not None:
+                row.values = {
+                    column: None if (value := given[name]) is None else read(value) for name, column, read in plan
+                }
+        except Refusal:
+            plan = None  # once more with care: every value that does not fit is to be named
+        if plan is None:
+            self.carefully(row, given)
+        if not self.insert:
+            self.identify(row)
+        return row
+
+    def plan(self, given: Mapping[str, object]) -> Plan | None:
+        """How to read rows with just these keys, where each of them is a field to be written; else None."""
+        names = tuple(given)
+        if names not in self.plans:
+            keys = [(name, self.keys.get(name) or self.learn(name, given[name])) for name in names]
+            plain = [(n, key.field.api_name, key.read) for n, key in keys if key.field and key.read and not key.target]
+            self.plans[names] = plain if len(plain) == len(names) else None
+        return self.plans[names]
+
+    def carefully(self, row: Row, given: Mapping[str, object]) -> None:
+        """Read a row value by value, gathering what is wrong with each."""
+        row.values = {}
         for name, value in given.items():
             key = self.keys.get(name) or self.learn(name, value)
             if key.skipped:
@@ -91,9 +120,6 @@ class _Preparation:
                     row.values[key.field.api_name] = None if value is None else key.read(value)
                 except Refusal as refused:
                     row.errors.append(refused.error)
-        if not self.insert:
-            self.identify(row)
-        return row
 
     def identify(self, row: Row) -> None:
         """Take the id out of the values: it names the row, and is not stored anew."""

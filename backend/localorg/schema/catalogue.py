@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from localorg.errors import OrgError
-from localorg.schema.types import Field, OnDelete, SObjectType
+from localorg.schema.types import Field, ObjectKind, OnDelete, SObjectType
 
 __all__ = ["ChildRelationship", "Schema", "prefixed"]
 
@@ -122,7 +122,7 @@ class Schema:
         """API names of the objects a lookup may point at."""
         if not field.custom_targets:
             return field.reference_to
-        return (*field.reference_to, *(item.api_name for item in self if item.custom))
+        return (*field.reference_to, *(item.api_name for item in self if item.kind is ObjectKind.CUSTOM))
 
     def of_id(self, record_id: str) -> SObjectType | None:
         """The object a record id belongs to, by its prefix; None where no object has it."""
