@@ -62,7 +62,7 @@ class TinyOrg:
         self.object_name, self.types = "Account", {"Id": "id"}
         self.rows: list[dict[str, Any]] = []
         self.parents: dict[str, dict[str, str]] = {}
-        self.external_ids = {"Key__c"}
+        self.external_ids, self.case_sensitive = {"Key__c"}, set()
         self.public_key, self.consumer_key, self.username = "", "3MVGtiny", "node@tiny.example"
         self.audiences: list[str] = []
         self.login_refusal: tuple[int, str, str] | None = None
@@ -215,6 +215,7 @@ class TinyOrg:
                 "nillable": field != "Id",
                 "custom": field.endswith("__c"),
                 "externalId": field in self.external_ids,
+                "caseSensitive": field in self.case_sensitive,
                 "createable": field not in readable,
                 "updateable": field not in readable,
                 "aggregatable": kind not in ("boolean", "textarea", "multipicklist"),
