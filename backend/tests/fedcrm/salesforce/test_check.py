@@ -113,6 +113,15 @@ def test_a_package_without_namespace_is_found(findings, org):
     assert (found.verdict, "without a namespace" in found.words) == (Verdict.GOOD, True)
 
 
+def test_an_installed_package_is_found_with_its_version(findings, org):
+    org.parents["fedcrm__Feature_Block__c"] = {"Id": "id"}
+    assert "version cannot be read" in findings("package")[0].words
+    version = {"MajorVersion": 1, "MinorVersion": 4, "PatchVersion": 0}
+    org.tooling_rows = [{"SubscriberPackageVersion": version}]
+    (found,) = findings("package")
+    assert (found.verdict, found.words) == (Verdict.GOOD, "installed, version 1.4.0")
+
+
 def test_the_end_of_a_certificate_is_found(findings, org, pki, expired_certificate, retry):
     def at(pem):
         grant = JwtBearer(org.consumer_key, org.username, Secret(pem))

@@ -72,6 +72,7 @@ class TinyOrg:
         self.requests: list[Request] = []
         self.used, self.calls_a_day = 0, 15_000
         self.page_rows = 2_000
+        self.tooling_rows: list[dict[str, Any]] = []
         self.row_errors: dict[str, list[str]] = {}
         self.jobs: dict[str, dict[str, Any]] = {}
         self.visible: int | None = None
@@ -259,7 +260,7 @@ class TinyOrg:
         return refused or self._page(soql, 0)
 
     def tooling(self, r):
-        return _json(200, {"size": 0, "totalSize": 0, "done": True, "records": []})
+        return _json(200, {"size": len(self.tooling_rows), "done": True, "records": self.tooling_rows})
 
     def more(self, r, cursor):
         key, start = cursor.rsplit("-", 1)
