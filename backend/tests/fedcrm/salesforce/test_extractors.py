@@ -337,6 +337,27 @@ def test_a_bulk_1_batch_whose_reply_is_lost_begins_another_job_so_that_no_row_co
     assert len(table.sent("POST", "/job$")) == 2
 
 
+def test_bulk_1_batches_of_several_results_are_read_whole_and_a_result_that_ends_early_is_noticed(client, table, plant):
+    table.results_a_batch = 3
+    assert together(MAKERS["bulk1"](client).blocks(ALL)) == expected(table.rows)
+    table.types, table.rows = {"Id": "id"}, [{"Id": f"001{i}"} for i in range(103)]
+    client.describe("Account", fresh=True)
+    plant("/result/752", drop_rows=2, skip=1)
+    with pytest.raises(UnexpectedReply, match="has 40 rows and gave 38"):
+        list(MAKERS["bulk1"](client).blocks(Extraction("Account", ("Id",))))
+
+
+def test_a_bulk_1_job_that_somebody_aborted_is_no_small_table(client, table):
+    blocks = MAKERS["bulk1"](client).blocks(ALL)
+    next(blocks)
+    (job,) = table.jobs.values()
+    job["state"] = "Aborted"
+    for batch in list(job["batches"].values())[2:]:
+        batch.update(state="NotProcessed", rows=[])
+    with pytest.raises(JobFailed, match="Aborted"):
+        list(blocks)
+
+
 def test_few_rows_are_read_by_rest_and_many_by_bulk(client, table):
     few = Extraction("Account", ("Id",))
     assert isinstance(extractor_for(client, few), RestExtractor)

@@ -71,7 +71,7 @@ class TinyOrg:
         self.faults: list[Fault] = []
         self.requests: list[Request] = []
         self.used, self.calls_a_day = 0, 15_000
-        self.page_rows = 2_000
+        self.page_rows, self.results_a_batch = 2_000, 1
         self.tooling_rows: list[dict[str, Any]] = []
         self.row_errors: dict[str, list[str]] = {}
         self.jobs: dict[str, dict[str, Any]] = {}
@@ -415,6 +415,9 @@ class TinyOrg:
         self.jobs[job]["state"] = "Closed"
         return _xml(200, "jobInfo", {"id": job, "state": "Closed"})
 
+    def async_state(self, r, job):
+        return _xml(200, "jobInfo", {"id": job, "state": self.jobs[job]["state"]})
+
     def async_batch(self, r, job):
         soql, chunk = r.body.decode(), self.jobs[job]["chunk"]
         batches = self.jobs[job]["batches"]
@@ -448,11 +451,15 @@ class TinyOrg:
         return _xml(200, "batchInfo", self._batch(job, batch))
 
     def async_results(self, r, job, batch):
-        return _xml(200, "result-list", {"result": f"752{batch[3:]}"})
+        results = "".join(f"<result>752{batch[3:]}{n}</result>" for n in range(self.results_a_batch))
+        text = f'<?xml version="1.0"?><result-list xmlns="{ASYNC}">{results}</result-list>'
+        return 200, {"Content-Type": "application/xml"}, text.encode()
 
     def async_result(self, r, job, batch, result):
         found = self.jobs[job]["batches"][batch]
-        return 200, {"Content-Type": "text/csv"}, self._csv(_fields(found["soql"]), found["rows"])
+        size = -(-len(found["rows"]) // self.results_a_batch)
+        here = found["rows"][int(result[-1]) * size :][:size]
+        return 200, {"Content-Type": "text/csv"}, self._csv(_fields(found["soql"]), here)
 
 
 _V = r"/services/data/v\d\d\.0"
@@ -479,6 +486,7 @@ _ROUTES = [
     ("GET", f"{_V}/jobs/ingest/(\\w+)/(\\w+)", "ingest_table"),
     ("POST", _A, "async_job"),
     ("POST", f"{_A}/(\\w+)", "async_close"),
+    ("GET", f"{_A}/(\\w+)", "async_state"),
     ("POST", f"{_A}/(\\w+)/batch", "async_batch"),
     ("GET", f"{_A}/(\\w+)/batch", "async_batches"),
     ("GET", f"{_A}/(\\w+)/batch/(\\w+)", "async_batch_state"),
