@@ -318,6 +318,13 @@ def test_a_job_read_to_its_end_is_deleted_and_one_left_in_the_middle_is_kept(cli
     assert len(table.jobs) == 1
 
 
+@pytest.mark.parametrize("name", ["Sforce-Locator", "Sforce-NumberOfRecords"])
+def test_a_page_whose_headers_a_proxy_took_away_is_no_last_page(client, table, name):
+    table.lost_headers = {name}
+    with pytest.raises(UnexpectedReply):
+        list(MAKERS["bulk2"](client).blocks(ALL))
+
+
 def test_a_page_compressed_on_its_way_is_read(client, table):
     create = table.create_query
 

@@ -72,6 +72,7 @@ class TinyOrg:
         self.requests: list[Request] = []
         self.used, self.calls_a_day = 0, 15_000
         self.page_rows, self.results_a_batch = 2_000, 1
+        self.lost_headers: set[str] = set()
         self.tooling_rows: list[dict[str, Any]] = []
         self.row_errors: dict[str, list[str]] = {}
         self.jobs: dict[str, dict[str, Any]] = {}
@@ -304,7 +305,8 @@ class TinyOrg:
         if job not in self.jobs:
             return _errors(404, "NOT_FOUND", "The requested resource does not exist")
         state = self.jobs[job].get("state", "JobComplete")
-        return _json(200, {"id": job, "state": state, "errorMessage": self.jobs[job].get("error")})
+        count, error = len(self.jobs[job]["rows"]), self.jobs[job].get("error")
+        return _json(200, {"id": job, "state": state, "errorMessage": error, "numberRecordsProcessed": count})
 
     def query_results(self, r, job):
         if job not in self.jobs:
@@ -318,6 +320,7 @@ class TinyOrg:
             "Sforce-NumberOfRecords": str(len(here)),
             "Sforce-Locator": "null" if end >= len(rows) else str(end),
         }
+        headers = {name: value for name, value in headers.items() if name not in self.lost_headers}
         body = self._csv(_fields(self.jobs[job]["soql"]), here)
         if self.jobs[job].get("gzip") and "gzip" in r.headers.get("accept-encoding", ""):
             return 200, {**headers, "Content-Encoding": "gzip"}, gzip.compress(body)
