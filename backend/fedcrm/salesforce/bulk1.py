@@ -24,7 +24,7 @@ from fedcrm.errors import (
     UnexpectedReply,
     WriteUncertain,
 )
-from fedcrm.salesforce.bulk2 import poll
+from fedcrm.salesforce.bulk2 import poll, too_slow
 from fedcrm.salesforce.client import Client
 from fedcrm.salesforce.extractor import Block, Bookmark, Extraction, check_unchanged, resolve
 from fedcrm.salesforce.paging import CHUNK_BYTES, Page, PageReader
@@ -115,7 +115,7 @@ class Bulk1Extractor:
     def _batches(self, bulk: Any, job: str) -> Iterator[str]:
         """Ids of the batches with rows, in order, each when it is done."""
         over: set[str] = set()
-        for _ in poll(self._client, job, self._patience):
+        for _ in poll(self._client, self._patience):
             batches = self._ask(job, lambda: bulk.get_batch_list(job))
             batches = sorted(batches if isinstance(batches, list) else [batches], key=lambda b: b["id"])
             for batch in batches:
@@ -130,6 +130,8 @@ class Bulk1Extractor:
                         yield str(batch["id"])
             else:
                 break
+        else:
+            raise too_slow(self._client.org, job, self._patience)
         # Batches of a job that somebody aborted are not processed either, and are no rows left out on purpose.
         state = self._ask(job, lambda: bulk.job_state(job))
         if state not in ("Open", "Closed"):

@@ -18,7 +18,7 @@ from fedcrm.salesforce.extractor import Block, Bookmark, Extraction, check_uncha
 from fedcrm.salesforce.paging import CHUNK_BYTES, Page, PageReader
 from fedcrm.salesforce.replies import GONE_CODES
 
-__all__ = ["Bulk2Extractor", "poll"]
+__all__ = ["Bulk2Extractor", "poll", "too_slow"]
 
 SOURCE = "bulk2"
 LAST = "null"  # the locator behind the last page, in so many letters
@@ -84,7 +84,7 @@ class Bulk2Extractor:
 
     def _wait(self, job: str) -> int | None:
         """Until the rows are there; how many they are, where the org says."""
-        for _ in poll(self._client, job, self._patience):
+        for _ in poll(self._client, self._patience):
             found = self._json("GET", f"/jobs/query/{job}")
             match found["state"]:
                 case "JobComplete":
@@ -92,7 +92,7 @@ class Bulk2Extractor:
                     return int(count) if count is not None else None
                 case "Failed" | "Aborted" as state:
                     raise JobFailed(self._client.org, job=job, detail=str(found.get("errorMessage") or state))
-        return None  # not reached: poll raises when patience is over
+        raise too_slow(self._client.org, job, self._patience)
 
     def _results(self, job: str, locator: str) -> requests.Response:
         params = {"maxRecords": str(self._page_rows)} | ({"locator": locator} if locator else {})
@@ -111,9 +111,7 @@ class Bulk2Extractor:
         count, locator = reply.headers.get("Sforce-NumberOfRecords", ""), reply.headers.get("Sforce-Locator", "")
         if not count.isdigit() or not locator:
             reply.close()
-            raise UnexpectedReply(
-                self._client.org, "a page of results does not say how many rows it has and what follows"
-            )
+            raise UnexpectedReply(self._client.org, "a page does not say how many rows it has and what follows")
         return int(count), locator
 
     def _delete(self, job: str) -> None:
@@ -138,11 +136,15 @@ class Bulk2Extractor:
         return ResultsLost(self._client.org, job=job) if gone else refused
 
 
-def poll(client: Client, job: str, patience: float) -> Iterator[float]:
-    """Ticks at growing distances, each of them the moment to look. Raises JobFailed when patience is over."""
+def poll(client: Client, patience: float) -> Iterator[float]:
+    """Ticks at growing distances, each of them the moment to look, until patience (seconds) is over."""
     waited, pause = 0.0, SHORTEST_POLL
     while waited <= patience:
         yield waited
         client.session.retry.sleep(pause)
         waited, pause = waited + pause, min(LONGEST_POLL, pause * 1.5)
-    raise JobFailed(client.org, job=job, detail=f"not done after {patience:.0f} seconds")
+
+
+def too_slow(org: str, job: str, patience: float) -> JobFailed:
+    """For a job that was not done when patience was over."""
+    return JobFailed(org, job=job, detail=f"not done after {patience:.0f} seconds")

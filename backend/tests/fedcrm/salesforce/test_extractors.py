@@ -258,6 +258,26 @@ def test_a_job_that_fails_is_named_with_the_orgs_reason(client, table, way):
     assert refused.value.job.startswith("750")
 
 
+@pytest.mark.parametrize("way", ["bulk2", "bulk1"])
+def test_a_job_that_is_never_done_is_given_up_with_its_id(client, table, way, waits):
+    create, batch = table.create_query, table.async_batch
+
+    def slow(request, *job):
+        answer = batch(request, *job) if job else create(request)
+        for found in table.jobs.values():
+            found["state"] = "Open" if job else "InProgress"
+            for one in found.get("batches", {}).values():
+                one["state"] = "InProgress"
+        return answer
+
+    table.create_query = table.async_batch = slow
+    maker = {"bulk2": Bulk2Extractor, "bulk1": Bulk1Extractor}[way]
+    with pytest.raises(JobFailed, match="not done after 60 seconds"):
+        list(maker(client, patience=60).blocks(ALL))
+    assert sum(waits) > 50
+    assert max(waits) <= 10
+
+
 def test_a_field_that_changes_its_type_under_the_extraction_is_noticed_at_its_end(extractor, table):
     blocks = extractor.blocks(ALL)
     next(blocks)
