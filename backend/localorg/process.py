@@ -13,7 +13,7 @@ import os
 import signal
 import socket
 import ssl
-import subprocess
+import subprocess  # one use, below # nosec B404
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -133,7 +133,7 @@ def start(directory: Path, arguments: Sequence[str], listener: socket.socket) ->
     command = [sys.executable, "-m", "localorg.cli", "serve", *arguments]
     with (directory / LOG).open("ab") as log:
         # The socket is handed over open: nobody can take the port between our check and the server's start.
-        child = subprocess.Popen(  # noqa: S603 - our own interpreter and module, no shell
+        child = subprocess.Popen(  # noqa: S603 - our own interpreter and module # nosec B603
             [*command, "--descriptor", str(listener.fileno())],
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -14,6 +14,7 @@ import uvicorn
 
 from localorg.http.app import App
 from localorg.http.engines import Engines
+from localorg.http.resuming import resume
 from localorg.http.server import OrgKeys, Server
 from localorg.tls import ServerIdentity, server_identity
 
@@ -58,6 +59,7 @@ def connection_document(server: Server, url: str) -> dict[str, object]:
 
 def serve_forever(server: Server, listener: socket.socket) -> None:
     """Serve on the open socket until SIGTERM or SIGINT."""
+    resume(server)
     _uvicorn(server).run(sockets=[listener])
 
 
@@ -66,6 +68,7 @@ def served_in_thread(directory: Path, *, orgs: int = 1, engines: Engines | None 
     """A server in this process, for tests: yields it and its address; `directory/tls/ca.pem` is the CA to trust."""
     server = Server(directory, engines=engines)
     ensure_orgs(server, orgs)
+    resume(server)
     running = _uvicorn(server)
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
