@@ -152,6 +152,14 @@ def test_an_unknown_org_is_named_with_the_known_ones(fedcrm, options, tmp_path):
         assert (status, "known: north" in err) == (2, True)
 
 
+def test_orgs_are_kept_at_home_unless_told_otherwise(fedcrm, options, monkeypatch, tmp_path):
+    monkeypatch.delenv("FEDCRM_ORGS")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert fedcrm("org", "add", "north", *words(options))[0] == 0
+    assert (tmp_path / ".fedcrm" / "orgs" / "north.json").exists()
+    assert "north" in fedcrm("org", "list", "--orgs", "~/.fedcrm/orgs")[1]
+
+
 def test_a_snapshot_says_what_changed_since_an_earlier_one(fedcrm, options, org, tmp_path):
     fedcrm("org", "add", "north", *words(options))
     fedcrm("schema", "snapshot", "--org", "north", "--out", tmp_path / "a.json", "--no-fill")
