@@ -385,6 +385,12 @@ def test_a_bulk_1_job_that_somebody_aborted_is_no_small_table(client, table):
         list(blocks)
 
 
+@pytest.mark.parametrize("rows", [199, 2_001])
+def test_a_page_of_a_size_the_platform_does_not_know_is_refused(client, rows):
+    with pytest.raises(SettingsError, match="200 to 2000"):
+        RestExtractor(client, page_rows=rows)
+
+
 def test_few_rows_are_read_by_rest_and_many_by_bulk(client, table):
     few = Extraction("Account", ("Id",))
     assert isinstance(extractor_for(client, few), RestExtractor)
