@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fedcrm.boosting import BoostedTrees, FederatedModel, HistogramRespondent, Settings
+from fedcrm.boosting import FederatedModel, HistogramRespondent, Settings, start_learner
 from fedcrm.errors import TrainingStopped
 from fedcrm.features import DataSet, Part, Schema, Split, block_examples
 from fedcrm.federation.books import SimulatedBooks
@@ -159,7 +159,7 @@ def train_noiseless(federation: Federation, *, weights: WeightSettings) -> Feder
     standings = {name: Standing(calibrations[name], math.inf) for name in names}
     rows = math.fsum(s.rows for s in standings.values())
     positives = math.fsum(c.positives.value for c in calibrations.values())
-    learner = BoostedTrees.start(schema, positives / rows, federation.learner, math.inf, rows)
+    learner = start_learner(schema, positives / rows, federation.learner, math.inf, rows)
     respondents = {}
     for name in names:
         table = schema.encode(federation.data, records[name].training)
