@@ -1,7 +1,8 @@
 """`make bench`: what things cost, as ratios within this one run; timings between runs or machines say little.
 
 Secure aggregation by step, beside a plain numpy sum and Paillier; a participant's answer by rows; whole trainings
-by rows, encrypted and in plain. Writes bench/results.json at the top of the repository and prints a table.
+by rows, encrypted and in plain; scores with explanations, beside XGBoost's and shap's, and over HTTP. Writes
+bench/results.json at the top of the repository and prints a table.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from bench import boosting_bench, secagg_bench
+from bench import boosting_bench, secagg_bench, service_bench
 from fedcrm.evaluation.simulation import Federation, train_private
 from fedcrm.features import DataSet, propose_schema, split
 from fedcrm.features.description import Description, PublicCategories, PublicRange
@@ -69,6 +70,7 @@ def main() -> None:
         "secure_aggregation": secagg_bench.rows(),
         "answers": boosting_bench.rows(50_000, 500_000, 5_000_000),
         "trainings": trainings(5_000, 50_000),
+        **service_bench.rows(),
     }
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
