@@ -76,12 +76,12 @@ def _tree_shares(seed: int = 0) -> list[Row]:
 
 
 def _demo(folder: Path) -> tuple[dict[str, Any], subprocess.Popen[str]]:
-    """A demo service in a process of its own, without limits, and what it said."""
+    """A demo service in a process of its own, and what it said."""
     process = subprocess.Popen(  # noqa: S603  # our own command
         [sys.executable, "-c", "from fedcrm.cli import main; main()", "serve", "--demo", "--data", str(folder)],
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | {"FEDCRM_SERVICE_CALLS_PER_MINUTE": "10000000", "FEDCRM_SERVICE_LOG_LEVEL": "error"},
+        env=os.environ | {"FEDCRM_SERVICE_LOG_LEVEL": "error"},
     )
     if process.stdout is None:
         raise OSError("the demo has no output to read")
