@@ -156,7 +156,7 @@ class Explainer:
             shown,
             _split(shown.points, unit * federation, unit * shares),
             confidence_of(b.profile, self.ideas, X, cells, low, high),
-            self._possibilities.changes(X, margin, b.calibration, b.better) if changes else [()] * len(X),
+            self._possibilities.changes(X, cells, margin, b.calibration, b.better) if changes else [()] * len(X),
         )
 
 
