@@ -21,10 +21,9 @@ import httpx
 import numpy as np
 import shap
 import xgboost as xgb
-from numpy.typing import NDArray
 
 from fedcrm.explanation.tree_shares import TreeTable
-from fedcrm.service import Service, read_settings
+from fedcrm.service import Service, prediction_rows, read_settings
 from fedcrm.service.messages import Record
 from fedcrm.service.predictions import score_records
 
@@ -94,17 +93,14 @@ def _inside(folder: Path, said: dict[str, Any]) -> list[Row]:
     model = service.registry.serving(said["org_id"], said["task"])
     records = [Record.model_validate(r) for r in said["example"]["records"]]
     X = model.encoder.encode([r.vector for r in records])
-    many = np.tile(X, (500, 1))
-    rng = np.random.default_rng(0)
-    # No two alike: a repeated record would find its texts and cells in the cache.
-    many[:, 17:19] *= rng.uniform(0.9, 1.1, (len(many), 2)).astype(np.float32)
+    many = _varied(records, 100_000)
     steps: list[tuple[str, int, Callable[[], Any]]] = [
         ("explained, as the reply has it", 1, lambda: score_records(model, records[:1], "")),
         ("explained, as the reply has it", 200, lambda: score_records(model, records, "")),
         ("explained with changes", 200, lambda: model.explainer.explain(X)),
         ("explained without changes", 200, lambda: model.explainer.explain(X, changes=False)),
         ("scored alone", 200, lambda: model.explainer.probability(X)),
-        ("explained with changes", len(many), lambda: _in_blocks(model.explainer.explain, many)),
+        ("rows of Prediction__c, changes included", len(many), lambda: list(prediction_rows(model, many, ""))),
     ]
     found: list[Row] = []
     for what, n, step in steps:
@@ -114,9 +110,15 @@ def _inside(folder: Path, said: dict[str, Any]) -> list[Row]:
     return found
 
 
-def _in_blocks(explain: Callable[[NDArray[np.float32]], Any], X: NDArray[np.float32]) -> None:
-    for begin in range(0, len(X), 2_000):
-        explain(X[begin : begin + 2_000])
+def _varied(records: list[Record], count: int, seed: int = 0) -> list[Record]:
+    """So many records, no two alike: a repeated one would find its texts remembered."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for n in range(count):
+        like = records[n % len(records)]
+        charges = f"{float(rng.uniform(20, 9_000)):.2f}"
+        found.append(like.model_copy(update={"pseudonym": f"{n:032x}", "vector": [*like.vector[:-1], charges]}))
+    return found
 
 
 def _over_http(said: dict[str, Any]) -> list[Row]:
