@@ -57,6 +57,7 @@ def _row(
     explanation = {n: prediction[n] for n in ("attributions", "confidence_reasons", "counterfactuals", "why")}
     return {
         "Entity_Key__c": key,
+        "Task__c": model.facts.task,
         "Score__c": prediction["score"],
         "Interval_Low__c": prediction["interval"]["low"],
         "Interval_High__c": prediction["interval"]["high"],

@@ -1,3 +1,6 @@
+import io
+import zipfile
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -94,6 +97,22 @@ def test_bytes_give_the_same_explanations_again_and_equal_bytes(explainer, world
 def test_other_bytes_are_refused(content):
     with pytest.raises(StorageError):
         unpack(content)
+
+
+def test_arrays_of_another_shape_are_refused(explainer):
+    """A file of an earlier form would otherwise fail in the middle of a call."""
+    content = io.BytesIO(pack(explainer))
+    other = io.BytesIO()
+    with zipfile.ZipFile(content) as old, zipfile.ZipFile(other, "w") as new:
+        for name in old.namelist():
+            data = old.read(name)
+            if name == "trees_sets.npy":
+                flat = io.BytesIO()
+                np.save(flat, np.load(io.BytesIO(data)).ravel())
+                data = flat.getvalue()
+            new.writestr(name, data)
+    with pytest.raises(StorageError):
+        unpack(other.getvalue())
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 2}', '{"format": 1}'])
