@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -50,7 +49,6 @@ __all__ = ["create_app"]
 
 REFRESH_SECONDS = 2.0
 _MOST_AUDIT = 500
-_scoring = threading.Lock()
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorReply, "description": words}
@@ -124,7 +122,7 @@ def predict(request: Request, body: PredictionRequest, brought: Brought) -> Resp
         message = f"Too many records in this minute; try again in {wait} seconds."
         raise ServiceError(429, "rate_limited", message, retry_after=wait)
     model = service.registry.serving(caller.org_id, body.task)
-    with _scoring:
+    with service.scoring:
         scored = score_records(model, body.records, now_text(service.clock()))
         if scored.explained is not None:
             service.watch.observe(caller.org_id, model, scored.X, scored.explained)
@@ -375,6 +373,7 @@ def create_app(service: Service) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         count = await run_in_threadpool(service.registry.warm)
+        service.metrics.models.set(count)
         app.state.warm = True
         event("ready", models=count)
         task = asyncio.create_task(_keep_up(service))
@@ -454,9 +453,9 @@ async def _keep_up(service: Service) -> None:
         await asyncio.sleep(REFRESH_SECONDS)
         waited += REFRESH_SECONDS
         try:
-            await run_in_threadpool(service.registry.refresh)
+            await run_in_threadpool(service.keep_up)
             if waited >= service.settings.watch_seconds:
                 waited = 0.0
-                await run_in_threadpool(service.watch.flush)
+                await run_in_threadpool(service.look)
         except StorageError as error:
             event("storage failed", level=logging.ERROR, kind=type(error).__name__)

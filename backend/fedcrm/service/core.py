@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
@@ -15,6 +17,7 @@ from fedcrm.privacy import Database
 from fedcrm.secrets import SecretBox
 from fedcrm.service import tables
 from fedcrm.service.limits import Buckets
+from fedcrm.service.logs import event
 from fedcrm.service.messages import FeedbackRequest, seconds_of
 from fedcrm.service.metrics import Metrics
 from fedcrm.service.migrations import migrate
@@ -38,7 +41,7 @@ def open_database(settings: ServiceSettings) -> Database:
 
 @dataclass(frozen=True)
 class Service:
-    """One service; `open` makes it, `close` gives its database back."""
+    """One service; `open` makes it, `close` gives its database back. scoring: held while records are scored."""
 
     settings: ServiceSettings
     database: Database
@@ -51,6 +54,7 @@ class Service:
     calls: Buckets
     failures: Buckets
     clock: Callable[[], float]
+    scoring: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
     def open(cls, settings: ServiceSettings, *, clock: Callable[[], float] = time.time) -> Service:
@@ -164,6 +168,32 @@ class Service:
                     )
                 )
         return len(rows)
+
+    def keep_up(self) -> None:
+        """Look for models that another process published. Raises StorageError."""
+        self.registry.refresh()
+        self.metrics.models.set(self.registry.count)
+
+    def look(self) -> None:
+        """Write down what the watch counted; alerts that stand are logged and counted. Raises StorageError."""
+        self.watch.flush()
+        standing = 0
+        for org_id in self.registry.organisations:
+            for report in self.watch.reports(org_id):
+                standing += len(report.alerts)
+                for alert in report.alerts:
+                    event(
+                        "alert",
+                        level=logging.WARNING,
+                        org=org_id,
+                        version=report.version,
+                        kind=alert.kind,
+                        name=alert.name,
+                        value=round(alert.value, 4),  # of counts, never of a record
+                        limit=alert.limit,
+                        offer_roll_back=report.offer_roll_back,
+                    )
+        self.metrics.alerts.set(standing)
 
     def record_audit(self, caller: Caller, action: str, target: str, request_id: str) -> None:
         """Write down what an administrator did."""
