@@ -88,10 +88,14 @@ class Workshop:
                 found[row["pseudonym"]] = row
         return found
 
-    def pseudonym(self, record_id: str) -> str:
+    def keyed(self, purpose: str, record_id: str) -> str:
+        """What the org draws for a record under its pseudonym key: 64 hexadecimal digits."""
         (row,) = self.query("SELECT Pseudonym_Key__c FROM FedCRM_Key__c")
         key = b64decode(str(row["Pseudonym_Key__c"]))
-        return hmac.new(key, b"fedcrm-pseudonym-1|" + record_id.encode(), hashlib.sha256).hexdigest()[:32]
+        return hmac.new(key, f"fedcrm-{purpose}-1|{record_id}".encode(), hashlib.sha256).hexdigest()
+
+    def pseudonym(self, record_id: str) -> str:
+        return self.keyed("pseudonym", record_id)[:32]
 
 
 def opened(block: dict[str, object], org_id: str, run_key: str) -> list[dict[str, str]]:
