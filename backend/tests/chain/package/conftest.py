@@ -28,7 +28,8 @@ class Workshop:
     def __init__(self, directory: Path) -> None:
         self.org = Org.create(directory, alias="extraction", number=1, namespace=None)
         self.engine = Engine(self.org)
-        result = deploy(self.org, zip_source(ROOT / "force-app/main/default", skip=("connectedApps",)))
+        self.package = ROOT / "force-app/main/default"
+        result = deploy(self.org, zip_source(self.package, skip=("connectedApps",)))
         assert result.success, [item.problem for item in result.components if not item.success]
         self.admin = self.org.admin_context()
         with self.org.transaction(self.admin.as_platform()) as transaction:
