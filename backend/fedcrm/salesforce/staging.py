@@ -236,7 +236,7 @@ class Staging:
             self._store.keep_bookmark(run.key, rows.bookmark)
 
     def _staged(self, rows: Block) -> Iterator[StagedBlock]:
-        columns = (rows.values[self._name(field)] for field in _BLOCK_FIELDS)
+        columns = (rows.values[self._name(field)].values for field in _BLOCK_FIELDS)
         for row in zip(*columns, strict=True):
             cell = dict(zip(_BLOCK_FIELDS, row, strict=True))
             yield StagedBlock(

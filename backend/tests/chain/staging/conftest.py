@@ -1,0 +1,158 @@
+"""A local org with the package in it, whose Apex runs; FedCRM meets it over HTTPS, tests put facts into its past."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from fedcrm.cli import app
+from fedcrm.errors import FedCRMError
+from fedcrm.salesforce import Client, JwtBearer, Orgs, OrgSession, RegisteredOrg, Retry, Secret, TokenEndpoint, deploy
+from localorg.http.serving import connection_document, served_in_thread
+from localorg.metadata import zip_source
+from localorg.org import Org
+from localorg.runtimes import Runtimes
+
+PACKAGE = Path(__file__).resolve().parents[4] / "force-app" / "main" / "default"
+PERMISSION_SETS = ("FedCRM_Admin", "FedCRM_Extractor", "FedCRM_Integration", "FedCRM_Scoring_User")
+QUICK = Retry(attempts=4, base=0.01, cap=0.1)
+
+
+@dataclass(frozen=True)
+class PackagedOrg:
+    """An org with the package, and the ways into it.
+
+    facts:     as `localorg up --json` says them.
+    org:       its inside, for facts of the past, which no API lets anybody write.
+    orgs:      the node's directory, in which it is registered under its alias.
+    """
+
+    facts: dict[str, str]
+    ca_file: str
+    org: Org
+    runtimes: Runtimes
+    orgs: Path
+
+    @property
+    def alias(self) -> str:
+        return self.facts["alias"]
+
+    def client(self) -> Client:
+        key = Secret(Path(self.facts["key_file"]).read_text())
+        grant = JwtBearer(self.facts["consumer_key"], self.facts["username"], key, None)
+        endpoint = TokenEndpoint(self.alias, self.facts["instance_url"], grant, ca_file=self.ca_file, retry=QUICK)
+        return Client(OrgSession(endpoint, ca_file=self.ca_file, reserve=0.0, retry=QUICK))
+
+    def register(self, directory: Path) -> Orgs:
+        """Put it into a node's directory of orgs."""
+        key = Secret(Path(self.facts["key_file"]).read_text())
+        grant = JwtBearer(self.facts["consumer_key"], self.facts["username"], key, None)
+        ca = Path(self.ca_file).read_text()
+        registry = Orgs.open(directory) if Orgs.exists(directory) else Orgs.create(directory)
+        registry.add(
+            RegisteredOrg(self.alias, self.facts["instance_url"], grant, self.facts["org_id"][:15], ca=ca, reserve=0.0)
+        )
+        return registry
+
+    def put(self, name: str, rows: list[dict[str, Any]]) -> list[str]:
+        """Records as they were made at their own times. Returns their ids."""
+        with self.org.transaction(self.org.admin_context().as_platform()) as transaction:
+            saved = transaction.insert(name, rows)
+            assert all(one.success for one in saved), [one.errors for one in saved if not one.success][:3]
+        return [one.id for one in saved]
+
+    def change(self, name: str, rows: list[dict[str, Any]]) -> None:
+        with self.org.transaction(self.org.admin_context().as_platform()) as transaction:
+            saved = transaction.update(name, rows)
+            assert all(one.success for one in saved), [one.errors for one in saved if not one.success][:3]
+
+    def rows(self, soql: str) -> list[dict[str, Any]]:
+        """What the administrator sees over REST."""
+        client = self.client()
+        try:
+            return [dict(row) for row in client.query(soql)]
+        finally:
+            client.session.close()
+
+    def empty(self, *names: str) -> None:
+        """Delete every record of these objects for good."""
+        with self.org.transaction(self.org.admin_context().as_platform()) as transaction:
+            for name in names:
+                ids = [row["Id"] for row in transaction.query(f"SELECT Id FROM {name}")]
+                if ids:
+                    transaction.delete(ids)
+                    transaction.purge(ids)
+
+    def apex(self, text: str) -> str:
+        """Run a block of Apex as the administrator; what it debugged."""
+        outcome = self.runtimes.engines().execute_anonymous(self.org, self.org.admin_context(), text)
+        assert outcome.success, (outcome.compile_problem, outcome.exception_message, outcome.exception_stack_trace)
+        return outcome.log
+
+
+class Command:
+    """The `fedcrm` command with the node's directory of orgs."""
+
+    def __init__(self, orgs: Path) -> None:
+        self._orgs = orgs
+
+    def __call__(self, *words: object) -> tuple[int, str]:
+        """Exit status and what was said; a refusal as its one line."""
+        done = CliRunner().invoke(app, [*map(str, words), "--orgs", str(self._orgs)])
+        if isinstance(done.exception, FedCRMError):
+            return done.exception.exit_status, str(done.exception)
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return done.exit_code, done.output
+
+
+@pytest.fixture(scope="session")
+def packaged_orgs(tmp_path_factory) -> Iterator[tuple[PackagedOrg, ...]]:
+    data, orgs = tmp_path_factory.mktemp("local-orgs"), tmp_path_factory.mktemp("node") / "orgs"
+    held: list[Runtimes] = []
+    with served_in_thread(data, orgs=2, prepare=lambda server: held.append(Runtimes.install(server))) as (server, url):
+        document = connection_document(server, url)
+        made = tuple(
+            PackagedOrg(facts, document["ca_file"], server.registry.org(facts["org_id"]), held[0], orgs)
+            for facts in document["orgs"]
+        )
+        yield made
+
+
+@pytest.fixture(scope="session")
+def packaged(packaged_orgs) -> PackagedOrg:
+    """The first org: package deployed over the Metadata API, permission sets assigned."""
+    packaged = packaged_orgs[0]
+    install(packaged)
+    packaged.register(packaged.orgs)
+    return packaged
+
+
+def install(packaged: PackagedOrg) -> float:
+    """Deploy the package and assign its permission sets to the administrator; seconds the deployment took."""
+    client = packaged.client()
+    began = dt.datetime.now()
+    deploy(client, zip_source(PACKAGE, skip={"connectedApps"}))
+    took = (dt.datetime.now() - began).total_seconds()
+    names = ", ".join(f"'{name}'" for name in PERMISSION_SETS)
+    for found in client.query(f"SELECT Id FROM PermissionSet WHERE Name IN ({names})"):
+        assigned = {"PermissionSetId": found["Id"], "AssigneeId": client.session.token.user_id}
+        client.session.post(f"{client.base}/sobjects/PermissionSetAssignment", json=assigned)
+    client.session.close()
+    return took
+
+
+@pytest.fixture
+def fedcrm(packaged) -> Command:
+    return Command(packaged.orgs)
+
+
+@pytest.fixture(scope="session")
+def installed():
+    return install
