@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
+import importlib.util
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +21,13 @@ from localorg.http.serving import connection_document, served_in_thread
 from localorg.metadata import zip_source
 from localorg.org import Org
 from localorg.runtimes import Runtimes
+
+for _name in ("raw_rows", "invented_orgs"):
+    _spec = importlib.util.spec_from_file_location(_name, Path(__file__).with_name(f"{_name}.py"))
+    sys.modules[_name] = importlib.util.module_from_spec(_spec)
+    _spec.loader.exec_module(sys.modules[_name])
+from invented_orgs import OBJECTS, InventedOrg  # noqa: E402 - made above
+from raw_rows import RawRows  # noqa: E402 - made above
 
 PACKAGE = Path(__file__).resolve().parents[4] / "force-app" / "main" / "default"
 PERMISSION_SETS = ("FedCRM_Admin", "FedCRM_Extractor", "FedCRM_Integration", "FedCRM_Scoring_User")
@@ -89,6 +99,16 @@ class PackagedOrg:
                     transaction.delete(ids)
                     transaction.purge(ids)
 
+    def wipe(self) -> None:
+        """No records, no runs, no memory of either in the org."""
+        self.empty("Prediction__c", "Feature_Block__c", "Extraction_Run__c", *OBJECTS)
+
+    def raw(self, task: str) -> RawRows:
+        """The task recomputed from raw rows, with the key that the org keeps to itself."""
+        with self.org.transaction(self.org.admin_context().as_platform()) as transaction:
+            (setting,) = transaction.query("SELECT Pseudonym_Key__c FROM FedCRM_Key__c")
+        return RawRows(self.rows, base64.b64decode(setting["Pseudonym_Key__c"]), task)
+
     def apex(self, text: str) -> str:
         """Run a block of Apex as the administrator; what it debugged."""
         outcome = self.runtimes.engines().execute_anonymous(self.org, self.org.admin_context(), text)
@@ -151,6 +171,25 @@ def install(packaged: PackagedOrg) -> float:
 @pytest.fixture
 def fedcrm(packaged) -> Command:
     return Command(packaged.orgs)
+
+
+@pytest.fixture(scope="session")
+def invent():
+    """(packaged, seed): fills an org with an invented past."""
+    return InventedOrg
+
+
+@pytest.fixture(scope="session")
+def tracked(packaged) -> PackagedOrg:
+    """The first org with the field histories on that docs/package.md asks an admin to switch on."""
+    wanted = {"Case": ("Type", "Reason"), "Contact": ("Title",), "Account": ("Type",)}
+    with packaged.org.transaction(packaged.org.admin_context().as_platform()) as transaction:
+        transaction.savepoint()
+        for name, fields in wanted.items():
+            sobject = transaction.schema.object(name)
+            for field in fields:
+                transaction.save_field(name, sobject.get(field).altered(tracked=True))
+    return packaged
 
 
 @pytest.fixture(scope="session")

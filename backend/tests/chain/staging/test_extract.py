@@ -32,7 +32,13 @@ def seed(packaged, count=40):
             day = f"{2025 + month // 12}-{month % 12 + 1:02d}-10"
             created = f"{day}T09:00:00Z"
             tasks.append(
-                {"WhatId": account, "Subject": "Call", "Status": "Completed", "ActivityDate": day, "CreatedDate": created}
+                {
+                    "WhatId": account,
+                    "Subject": "Call",
+                    "Status": "Completed",
+                    "ActivityDate": day,
+                    "CreatedDate": created,
+                }
             )
     packaged.put("Task", tasks)
     return accounts
