@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import datetime as dt
 import importlib.util
+import json
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +18,9 @@ import pytest
 from typer.testing import CliRunner
 
 from fedcrm.cli import app
-from fedcrm.errors import FedCRMError
+from fedcrm.errors import FedCRMError, RequestRefused
 from fedcrm.salesforce import Client, JwtBearer, Orgs, OrgSession, RegisteredOrg, Retry, Secret, TokenEndpoint, deploy
+from localorg.apex.runtime.services import OutgoingRequest, OutgoingResponse
 from localorg.http.serving import connection_document, served_in_thread
 from localorg.metadata import zip_source
 from localorg.org import Org
@@ -89,6 +93,37 @@ class PackagedOrg:
             return [dict(row) for row in client.query(soql)]
         finally:
             client.session.close()
+
+    def remove(self, ids: list[str]) -> None:
+        with self.org.transaction(self.org.admin_context().as_platform()) as transaction:
+            assert all(one.success for one in transaction.delete(ids))
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        """POST to the REST API as the administrator; the answer, whatever its status."""
+        client = self.client()
+        try:
+            return client.session.post(client.base + path, json=body).json()
+        except RequestRefused as refused:
+            return str(refused)
+        finally:
+            client.session.close()
+
+    @contextmanager
+    def node_double(self) -> Iterator[list[Any]]:
+        """A node that notes what it is asked and is never at home."""
+        asked: list[Any] = []
+        engine = self.runtimes.apex_of(self.org)
+        services = engine.services
+
+        def answer(request: OutgoingRequest) -> OutgoingResponse:
+            asked.append(json.loads(request.body))
+            return OutgoingResponse(503, "Service Unavailable", {}, b"{}")
+
+        engine.services = dataclasses.replace(services, callout=answer)
+        try:
+            yield asked
+        finally:
+            engine.services = services
 
     def empty(self, *names: str) -> None:
         """Delete every record of these objects for good."""
