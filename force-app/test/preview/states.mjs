@@ -10,33 +10,31 @@ const UNREACHABLE = failed('The scoring service did not answer within 10 seconds
 export const states = {
     ready: {
         getExplanation: ok(explanation),
-        requestScore: ok({ ...explanation, score: 70, otherPoints: 0 }),
+        requestScore: ok(explanation),
         saveFeedback: ok(null)
     },
     winning: {
         getExplanation: ok({
             ...explanation,
-            task: 'win_probability',
+            task: 'opportunity_win',
             taskLabel: 'Win probability',
             polarity: 'HIGH_IS_GOOD'
         })
     },
     empty: { getExplanation: ok({ status: 'NO_SCORE', taskLabel: 'Churn risk' }), requestScore: ok(explanation) },
-    disabled: { getExplanation: ok({ status: 'DISABLED', taskLabel: 'Churn risk' }) },
     stale: { getExplanation: ok({ ...explanation, status: 'STALE', ageDays: 12, changedFields: 3 }) },
     hint: {
         getExplanation: ok({
             ...explanation,
+            status: 'LOW_CONFIDENCE',
             confidence: 0.32,
-            interval: [38, 91],
-            confidenceReasons: [
-                { code: 'FEW_SIMILAR', feature: null, label: null, count: 3 },
-                { code: 'MISSING', feature: 'email_replies', label: 'E-mail replies', count: null },
-                { code: 'WIDE_INTERVAL', feature: null, label: null, count: null }
-            ]
+            confidenceBand: 'LOW',
+            intervalLow: 38.2,
+            intervalHigh: 91.4,
+            confidenceReasons: ['few_similar_records', 'missing_features']
         })
     },
-    withheld: { getExplanation: ok({ ...explanation, status: 'WITHHELD', lastGoodVersion: '4f1c0a9be2d1' }) },
+    withheld: { getExplanation: ok({ ...explanation, status: 'WITHHELD', modelVersion: '4f1c0a9be2d1' }) },
     unreachable: { getExplanation: ok(explanation), requestScore: UNREACHABLE, saveFeedback: UNREACHABLE },
     failed: { getExplanation: failed('You do not have access to this record.') },
     loading: { getExplanation: null }

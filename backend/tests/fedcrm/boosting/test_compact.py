@@ -117,15 +117,18 @@ def test_an_answer_of_another_length_is_refused_and_nothing_has_happened(federat
     assert learner.state() == state
 
 
-def test_made_up_counts_are_noticed(federation):
+@pytest.mark.parametrize("mu", [0.1, 1.67, math.inf])
+def test_honest_sums_are_never_suspicious_and_made_up_ones_are_where_noise_lets_them_be_seen(federation, mu):
+    rng = np.random.default_rng(1)
     learner = CompactTerms.start(federation.schema, 0.3, Settings(), 5900.0)
-    query = learner.next_query()
-    assert query is not None
-    honest = noisy_sum(query, federation.respondents(), 1.67, np.random.default_rng(1))
-    assert learner.suspicious(honest) is None
-    made_up = UNIT * np.random.default_rng(2).integers(-64 * 200, 64 * 200, query.length)
-    forged = Aggregate(honest.sums + made_up, honest.noise_variance, honest.weights, honest.unit)
-    assert learner.suspicious(forged) is not None
+    while (query := learner.next_query()) is not None:
+        honest = noisy_sum(query, federation.respondents(), mu, rng)
+        assert learner.suspicious(honest) is None
+        if mu > 1:
+            made_up = UNIT * query.magnitude * rng.integers(-900, 900, query.length)  # what 900 records could reach
+            forged = Aggregate(honest.sums + made_up, honest.noise_variance, honest.weights, honest.unit)
+            assert learner.suspicious(forged) is not None
+        learner.absorb(honest)
 
 
 def test_its_model_exports_to_xgboost_with_its_own_contributions(federation):

@@ -15,7 +15,6 @@ const SIGN = {
     ready: /Mostly raised by Open support cases/,
     winning: /Win probability/,
     empty: /No score yet/,
-    disabled: /switched off/,
     stale: /12 days old/,
     hint: /hint, no more/,
     withheld: /did not pass the check/,
@@ -106,8 +105,8 @@ describe('the score component in a browser', () => {
     it('scores a record that has no score and shows the score', async () => {
         const page = await open('empty');
         await page.getByRole('button', { name: 'Score now' }).click();
-        await page.getByRole('img', { name: /Churn risk: 72 out of 100, High/ }).waitFor();
-        assert.deepEqual(calls.at(-1).parameters, { recordId: '001000000000001AAA', task: 'auto' });
+        await page.getByRole('img', { name: /Churn risk: 72.3 out of 100, High/ }).waitFor();
+        assert.deepEqual(calls.at(-1).parameters, { recordId: '001000000000001AAA', task: '' });
         await page.close();
     });
     it('keeps the last stored score when the service is down', async () => {
@@ -117,7 +116,7 @@ describe('the score component in a browser', () => {
             .getByRole('alert')
             .getByText(/did not answer within 10 seconds/)
             .waitFor();
-        assert.equal(await page.getByRole('img', { name: /72 out of 100/ }).count(), 1);
+        assert.equal(await page.getByRole('img', { name: /72.3 out of 100/ }).count(), 1);
         assert.deepEqual(await violations(page), []);
         await page.close();
     });
@@ -130,7 +129,7 @@ describe('the score component in a browser', () => {
         await page.getByText('Thank you.').waitFor();
         const { method, parameters } = calls.at(-1);
         assert.equal(method, 'PredictionController.saveFeedback');
-        assert.deepEqual([parameters.helpful, parameters.reason, parameters.task], [false, 'OUTDATED', 'churn']);
+        assert.deepEqual([parameters.helpful, parameters.reason, parameters.task], [false, 'Outdated', 'churn']);
         await page.close();
     });
     it('opens history and facts without an accessibility violation', async () => {

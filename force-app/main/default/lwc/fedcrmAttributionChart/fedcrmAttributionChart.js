@@ -15,12 +15,15 @@ import fromFederation from '@salesforce/label/c.FedCRM_Ui_FromFederation';
 import fromOwnData from '@salesforce/label/c.FedCRM_Ui_FromOwnData';
 import caption from '@salesforce/label/c.FedCRM_Ui_FactorsCaption';
 
+/** Source of a share that the organisation's own models add. */
+const OWN = 'own_data';
+
 /**
  * Each factor's points on the score as a bar or a table row. Presentational: it fetches nothing.
  * What it shows adds up: average record + factors + all other factors = score.
  */
 export default class FedcrmAttributionChart extends LightningElement {
-    /** Factors with {feature, label, value, points, federationPoints, ownPoints, hidden}, largest first. */
+    /** Shares with {feature, source, label, value, points, isHidden}; a feature may have one of each source. */
     @api attributions = [];
     /** Points of everything that is not in attributions. */
     @api otherPoints = 0;
@@ -39,19 +42,29 @@ export default class FedcrmAttributionChart extends LightningElement {
     labels = { average, total, factor, thisRecord, points, fromFederation, fromOwnData, caption };
 
     get rows() {
-        const shown = this.attributions.slice(0, Number(this.limit));
-        const rest = this.attributions.slice(Number(this.limit));
-        const sum = (name) => rest.reduce((before, one) => before + Number(one[name] ?? 0), 0);
+        const factors = this.factors;
+        const shown = factors.slice(0, Number(this.limit));
+        const rest = factors.slice(Number(this.limit));
         const other = {
             feature: 'other',
             label: others,
-            value: '',
-            points: Number(this.otherPoints ?? 0) + sum('points'),
+            points: rest.reduce((sum, one) => sum + one.points, Number(this.otherPoints ?? 0)),
             isOther: true
         };
         const all = [...shown, other];
         const largest = Math.max(...all.map((one) => Math.abs(one.points)), 1e-9);
         return all.map((one) => this.row(one, largest));
+    }
+    /** One factor a feature, largest first: what it adds by the federation and by the organisation's own data. */
+    get factors() {
+        const byFeature = new Map();
+        for (const share of this.attributions ?? []) {
+            const factor = byFeature.get(share.feature) ?? { ...share, points: 0, federation: 0, own: 0 };
+            factor.points += Number(share.points);
+            factor[share.source === OWN ? 'own' : 'federation'] += Number(share.points);
+            byFeature.set(share.feature, factor);
+        }
+        return [...byFeature.values()].sort((a, b) => Math.abs(b.points) - Math.abs(a.points));
     }
     get baselineText() {
         return plain(this.baseline, this.decimals);
@@ -61,7 +74,7 @@ export default class FedcrmAttributionChart extends LightningElement {
     }
 
     row(one, largest) {
-        const value = one.hidden ? hidden : one.isOther ? '' : (one.value ?? noValue);
+        const value = one.isHidden ? hidden : one.isOther ? '' : one.value || noValue;
         const size = plain(Math.abs(one.points), this.decimals);
         const direction = Number(one.points) === 0 ? unchanged : one.points > 0 ? raises : lowers;
         return {
@@ -69,8 +82,8 @@ export default class FedcrmAttributionChart extends LightningElement {
             label: one.label,
             value,
             pointsText: signed(one.points, this.decimals),
-            federationText: one.isOther ? '' : signed(one.federationPoints ?? 0, this.decimals),
-            ownText: one.isOther ? '' : signed(one.ownPoints ?? 0, this.decimals),
+            federationText: one.isOther ? '' : signed(one.federation, this.decimals),
+            ownText: one.isOther ? '' : signed(one.own, this.decimals),
             spoken: fill(direction, one.label, value, size),
             barClass: `bar bar_${one.points < 0 ? 'lowers' : 'raises'}${this.muted ? ' bar_muted' : ''}`,
             barStyle: `inline-size: ${(Math.abs(one.points) / largest) * 50}%`

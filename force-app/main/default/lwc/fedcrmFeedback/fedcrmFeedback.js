@@ -22,9 +22,9 @@ export default class FedcrmFeedback extends LightningElement {
     reason = null;
     labels = { helpful, yes, no, whyNot, send, thanks };
     reasons = [
-        { label: wrongValue, value: 'WRONG_VALUE' },
-        { label: outdated, value: 'OUTDATED' },
-        { label: knowsBetter, value: 'KNOWS_BETTER' }
+        { label: wrongValue, value: 'Wrong_Value' },
+        { label: outdated, value: 'Outdated' },
+        { label: knowsBetter, value: 'Other_Knowledge' }
     ];
 
     get saidYes() {

@@ -20,7 +20,7 @@ const SERVES = { local: servesLocal, federated: servesFederated, personal: serve
 
 /** Which model made a score and what privacy stands behind it. Presentational: it fetches nothing. */
 export default class FedcrmModelFacts extends LightningElement {
-    /** The score's facts: {modelVersion, round, serves, dataAsOf, modelCardUrl, privacy: {epsilon, delta, participants, budgetSpent}}. */
+    /** The score's facts: {modelVersion, round, modelOrigin, dataAsOf, modelCardUrl, privacy: {epsilon, delta, participants, budgetSpent}}. */
     @api facts = {};
 
     labels = {
@@ -37,7 +37,7 @@ export default class FedcrmModelFacts extends LightningElement {
     };
 
     get servesText() {
-        return SERVES[this.facts.serves] ?? '';
+        return SERVES[this.facts.modelOrigin] ?? '';
     }
     get hasPrivacy() {
         return this.facts.privacy?.epsilon !== undefined && this.facts.privacy?.epsilon !== null;

@@ -11,7 +11,6 @@ import loading from '@salesforce/label/c.FedCRM_Ui_Loading';
 import noPermission from '@salesforce/label/c.FedCRM_Ui_NoPermission';
 import noScoreTitle from '@salesforce/label/c.FedCRM_Ui_NoScoreTitle';
 import noScoreBody from '@salesforce/label/c.FedCRM_Ui_NoScoreBody';
-import disabledBody from '@salesforce/label/c.FedCRM_Ui_Disabled';
 import scoreNow from '@salesforce/label/c.FedCRM_Ui_ScoreNow';
 import scoring from '@salesforce/label/c.FedCRM_Ui_Scoring';
 import scored from '@salesforce/label/c.FedCRM_Ui_Scored';
@@ -36,36 +35,28 @@ import confidenceLow from '@salesforce/label/c.FedCRM_Ui_ConfidenceLow';
 import reasonFewSimilar from '@salesforce/label/c.FedCRM_Ui_ReasonFewSimilar';
 import reasonOutOfRange from '@salesforce/label/c.FedCRM_Ui_ReasonOutOfRange';
 import reasonMissing from '@salesforce/label/c.FedCRM_Ui_ReasonMissing';
-import reasonWide from '@salesforce/label/c.FedCRM_Ui_ReasonWideInterval';
-import reasonUnknown from '@salesforce/label/c.FedCRM_Ui_ReasonUnknownValue';
 import why from '@salesforce/label/c.FedCRM_Ui_Why';
-import whyBoth from '@salesforce/label/c.FedCRM_Ui_WhyBoth';
-import whyRaised from '@salesforce/label/c.FedCRM_Ui_WhyRaised';
-import whyLowered from '@salesforce/label/c.FedCRM_Ui_WhyLowered';
-import whyAverage from '@salesforce/label/c.FedCRM_Ui_WhyAverage';
-import and from '@salesforce/label/c.FedCRM_Ui_And';
 import showTable from '@salesforce/label/c.FedCRM_Ui_ShowTable';
 import showChart from '@salesforce/label/c.FedCRM_Ui_ShowChart';
 import change from '@salesforce/label/c.FedCRM_Ui_WhatWouldChange';
 import changeCaption from '@salesforce/label/c.FedCRM_Ui_ChangeCaption';
 import changeFromTo from '@salesforce/label/c.FedCRM_Ui_ChangeFromTo';
-import atMost from '@salesforce/label/c.FedCRM_Ui_AtMost';
-import atLeast from '@salesforce/label/c.FedCRM_Ui_AtLeast';
 import history from '@salesforce/label/c.FedCRM_Ui_History';
 import historyTable from '@salesforce/label/c.FedCRM_Ui_HistoryTable';
+import recommended from '@salesforce/label/c.FedCRM_Ui_Recommended';
 import facts from '@salesforce/label/c.FedCRM_Ui_Facts';
 
 const BANDS = { LOW: bandLow, MEDIUM: bandMedium, HIGH: bandHigh };
 const REASONS = {
-    FEW_SIMILAR: reasonFewSimilar,
-    OUT_OF_RANGE: reasonOutOfRange,
-    MISSING: reasonMissing,
-    WIDE_INTERVAL: reasonWide,
-    UNKNOWN_VALUE: reasonUnknown
+    few_similar_records: reasonFewSimilar,
+    out_of_range: reasonOutOfRange,
+    missing_features: reasonMissing
 };
-const COMPARISONS = { AT_MOST: atMost, AT_LEAST: atLeast };
-/** From here on a confidence is called high, or medium. */
-const CONFIDENT = { high: 0.75, medium: 0.5 };
+const CONFIDENCE = { HIGH: confidenceHigh, MEDIUM: confidenceMedium, LOW: confidenceLow };
+/** Every figure of a score has one decimal, so that what is shown adds up. */
+const DECIMALS = 1;
+/** The page builder cannot leave a choice empty; Apex takes an empty task for: whichever is about this object. */
+const ANY_TASK = 'auto';
 
 /**
  * A record's score, how sure it is, why, what would change it, and what privacy stands behind it.
@@ -74,7 +65,7 @@ const CONFIDENT = { high: 0.75, medium: 0.5 };
 export default class FedcrmScoreExplainer extends LightningElement {
     @api recordId;
     @api objectApiName;
-    /** churn, win_probability, lead_conversion, case_escalation; auto follows the kind of record. */
+    /** Developer name of the task; auto follows the kind of record. */
     @api task = 'auto';
     /** How many factors are shown by name. */
     @api maxFactors = 6;
@@ -84,7 +75,6 @@ export default class FedcrmScoreExplainer extends LightningElement {
         noPermission,
         noScoreTitle,
         noScoreBody,
-        disabledBody,
         scoreNow,
         refresh,
         retry,
@@ -94,8 +84,10 @@ export default class FedcrmScoreExplainer extends LightningElement {
         change,
         changeCaption,
         history,
-        facts
+        facts,
+        recommended
     };
+    decimals = DECIMALS;
     explanation;
     loadError;
     scoreError = '';
@@ -108,7 +100,7 @@ export default class FedcrmScoreExplainer extends LightningElement {
     feedbackStored = false;
     wired;
 
-    @wire(getExplanation, { recordId: '$recordId', task: '$task' })
+    @wire(getExplanation, { recordId: '$recordId', task: '$taskName' })
     receive(result) {
         this.wired = result;
         if (result.data) {
@@ -122,22 +114,19 @@ export default class FedcrmScoreExplainer extends LightningElement {
     // --- which state is shown ----------------------------------------------------------------------
 
     get isDenied() {
-        return !canView;
+        return !canView || this.explanation?.status === 'NO_PERMISSION';
     }
     get isLoading() {
-        return canView && !this.explanation && !this.loadError;
+        return !this.isDenied && !this.explanation && !this.loadError;
     }
     get isFailed() {
-        return canView && !this.explanation && Boolean(this.loadError);
+        return !this.isDenied && !this.explanation && Boolean(this.loadError);
     }
     get hasNoScore() {
-        return canView && ['NO_SCORE', 'DISABLED'].includes(this.explanation?.status);
-    }
-    get isDisabled() {
-        return this.explanation?.status === 'DISABLED';
+        return !this.isDenied && this.explanation?.status === 'NO_SCORE';
     }
     get isReady() {
-        return canView && Boolean(this.explanation) && !this.hasNoScore;
+        return !this.isDenied && Boolean(this.explanation) && !this.hasNoScore;
     }
     get isWithheld() {
         return this.isReady && this.explanation.status === 'WITHHELD';
@@ -146,23 +135,22 @@ export default class FedcrmScoreExplainer extends LightningElement {
         return this.isReady && this.explanation.status === 'STALE';
     }
     get isHint() {
-        return this.isReady && this.explanation.confidence < CONFIDENT.medium;
+        return this.isReady && this.explanation.confidenceBand === 'LOW';
     }
 
     // --- what it says ------------------------------------------------------------------------------
 
+    get taskName() {
+        return this.task === ANY_TASK ? '' : this.task;
+    }
     get cardTitle() {
         return this.explanation?.taskLabel ?? title;
     }
     get loadMessage() {
         return messageOf(this.loadError);
     }
-    get noScoreText() {
-        return this.isDisabled ? disabledBody : noScoreBody;
-    }
     get problem() {
-        const message = this.scoreError || this.explanation?.error?.message;
-        return message ? (this.isReady ? fill(errorKept, message) : message) : '';
+        return this.scoreError && this.isReady ? fill(errorKept, this.scoreError) : this.scoreError;
     }
     get staleText() {
         const { ageDays, changedFields } = this.explanation;
@@ -171,16 +159,13 @@ export default class FedcrmScoreExplainer extends LightningElement {
             .join(' ');
     }
     get withheldText() {
-        return fill(withheld, this.explanation.lastGoodVersion ?? this.explanation.modelVersion);
+        return fill(withheld, this.explanation.modelVersion);
     }
     get hintText() {
         return hint;
     }
-    get decimals() {
-        return this.explanation.decimals ?? 0;
-    }
     get scoreText() {
-        return plain(this.explanation.score, this.decimals);
+        return plain(this.explanation.score, DECIMALS);
     }
     get bandText() {
         return BANDS[this.explanation.band] ?? '';
@@ -192,53 +177,33 @@ export default class FedcrmScoreExplainer extends LightningElement {
     get bandClass() {
         return `slds-badge band band_${this.tone}`;
     }
+    get answer() {
+        return { UP: true, DOWN: false }[this.explanation.myFeedback];
+    }
     get scoreAlt() {
         return [fill(scoreOf, this.cardTitle, this.scoreText, this.bandText), this.rangeText, this.averageText].join(
             '. '
         );
     }
-    get low() {
-        return this.explanation.interval?.[0];
-    }
-    get high() {
-        return this.explanation.interval?.[1];
-    }
     get rangeText() {
-        return this.low === undefined
+        const { intervalLow, intervalHigh } = this.explanation;
+        return intervalLow === undefined || intervalLow === null
             ? ''
-            : fill(likelyRange, plain(this.low, this.decimals), plain(this.high, this.decimals));
+            : fill(likelyRange, plain(intervalLow, DECIMALS), plain(intervalHigh, DECIMALS));
     }
     get averageText() {
-        return fill(averageIs, plain(this.explanation.baseline, this.decimals));
+        return fill(averageIs, plain(this.explanation.baseline, DECIMALS));
     }
     get confidencePercent() {
         return Math.round(this.explanation.confidence * 100);
     }
     get confidenceText() {
-        const { confidence: sure } = this.explanation;
-        return sure >= CONFIDENT.high ? confidenceHigh : sure >= CONFIDENT.medium ? confidenceMedium : confidenceLow;
+        return CONFIDENCE[this.explanation.confidenceBand] ?? '';
     }
     get confidenceReasons() {
         return (this.explanation.confidenceReasons ?? [])
-            .filter((reason) => REASONS[reason.code])
-            .map((reason, index) => ({
-                key: `${reason.code}-${index}`,
-                text: fill(REASONS[reason.code], reason.label ?? reason.feature ?? '', reason.count ?? '')
-            }));
-    }
-    get whyText() {
-        const factors = this.explanation.attributions ?? [];
-        const names = (sign) =>
-            factors
-                .filter((one) => Math.sign(one.points) === sign)
-                .slice(0, 2)
-                .map((one) => one.label)
-                .join(` ${and} `);
-        const [up, down] = [names(1), names(-1)];
-        if (up && down) {
-            return fill(whyBoth, up, down);
-        }
-        return up ? fill(whyRaised, up) : down ? fill(whyLowered, down) : whyAverage;
+            .filter((reason) => REASONS[reason])
+            .map((reason) => ({ key: reason, text: REASONS[reason] }));
     }
     get factorsToggle() {
         return this.factorsAsTable ? showChart : showTable;
@@ -250,15 +215,12 @@ export default class FedcrmScoreExplainer extends LightningElement {
         return Boolean(this.explanation.trend?.length);
     }
     get changes() {
-        return (this.explanation.counterfactuals ?? []).map((one) => {
-            const to = COMPARISONS[one.comparison] ? fill(COMPARISONS[one.comparison], one.to) : one.to;
-            return {
-                key: one.feature ?? one.label,
-                label: one.label,
-                step: fill(changeFromTo, one.from, to),
-                result: fill(changeFromTo, this.scoreText, plain(one.newScore, this.decimals))
-            };
-        });
+        return (this.explanation.counterfactuals ?? []).map((one) => ({
+            key: one.label,
+            label: one.label,
+            step: fill(changeFromTo, one.fromValue ?? '', one.toValue).trim(),
+            result: fill(changeFromTo, this.scoreText, plain(one.newScore, DECIMALS))
+        }));
     }
     get hasChanges() {
         return this.changes.length > 0;
@@ -285,7 +247,7 @@ export default class FedcrmScoreExplainer extends LightningElement {
         this.scoreError = '';
         this.announcement = scoring;
         try {
-            this.show(await requestScore({ recordId: this.recordId, task: this.task }));
+            this.show(await requestScore({ recordId: this.recordId, task: this.taskName }));
             this.announcement = fill(scored, this.scoreText);
             await notifyRecordUpdateAvailable([{ recordId: this.recordId }]);
         } catch (error) {
@@ -301,8 +263,7 @@ export default class FedcrmScoreExplainer extends LightningElement {
         try {
             await saveFeedback({
                 recordId: this.recordId,
-                task: this.explanation.task ?? this.task,
-                modelVersion: this.explanation.modelVersion,
+                task: this.explanation.task,
                 helpful: event.detail.helpful,
                 reason: event.detail.reason
             });

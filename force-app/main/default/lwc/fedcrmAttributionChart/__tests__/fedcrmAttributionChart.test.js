@@ -11,6 +11,7 @@ function show(properties = {}) {
         otherPoints: explanation.otherPoints,
         baseline: explanation.baseline,
         score: explanation.score,
+        decimals: 1,
         ...properties
     });
     document.body.appendChild(element);
@@ -26,7 +27,7 @@ describe('c-fedcrm-attribution-chart', () => {
             number(td.textContent)
         );
         const score = numbers.pop();
-        expect(numbers.reduce((a, b) => a + b)).toBe(score);
+        expect(numbers.reduce((a, b) => a + b)).toBeCloseTo(score, 9);
         await expect(element).toBeAccessible();
     });
     it('names six factors and adds the rest to all other factors', async () => {
@@ -41,15 +42,15 @@ describe('c-fedcrm-attribution-chart', () => {
             'open_value',
             'other'
         ]);
-        expect(rows[6].querySelector('.points').textContent).toBe('+6');
+        expect(rows[6].querySelector('.points').textContent).toBe('+5.9');
         await expect(element).toBeAccessible();
     });
     it('says in words what a bar shows', () => {
         const spoken = [...show().shadowRoot.querySelectorAll('.factor > .slds-assistive-text')].map(
             (one) => one.textContent
         );
-        expect(spoken[0]).toBe('Open support cases (11) raises the score by 14');
-        expect(spoken[2]).toBe('Executive sponsor (Yes) lowers the score by 8');
+        expect(spoken[0]).toBe('Open support cases (11) raises the score by 14.1');
+        expect(spoken[2]).toBe('Executive sponsor (1) lowers the score by 8.1');
     });
     it('keeps a value hidden that the user may not see, and its bar', () => {
         const row = show().shadowRoot.querySelector('[data-factor="credit_limit"]');
@@ -64,7 +65,11 @@ describe('c-fedcrm-attribution-chart', () => {
         const width = (factor) =>
             parseFloat(show().shadowRoot.querySelector(`[data-factor="${factor}"] .bar`).style.inlineSize);
         expect(width('open_cases')).toBe(50);
-        expect(width('executive_sponsor')).toBeCloseTo((8 / 14) * 50, 3);
+        expect(width('executive_sponsor')).toBeCloseTo((8.1 / 14.1) * 50, 3);
+    });
+    it('says how much of a factor comes from the federation and how much from the own data', () => {
+        const row = show({ asTable: true }).shadowRoot.querySelector('[data-factor="open_cases"]');
+        expect([...row.querySelectorAll('td')].map((td) => td.textContent)).toEqual(['+14.1', '+9.2', '+4.9']);
     });
     it('stands without any factor', () => {
         const rows = show({ attributions: [], otherPoints: 0 }).shadowRoot.querySelectorAll('[data-factor]');

@@ -46,15 +46,14 @@ describe('c-fedcrm-score-explainer', () => {
     it('shows score, likely range, average, confidence and why', async () => {
         const element = await open({});
         const gauge = element.shadowRoot.querySelector('c-fedcrm-score-gauge');
-        expect(gauge.altText).toBe('Churn risk: 72 out of 100, High. Likely range 66 to 78. Average record 41');
+        expect(gauge.altText).toBe('Churn risk: 72.3 out of 100, High. Likely range 66.1 to 78.4. Average record 41.3');
         expect(textOf(element, 'band')).toBe('High');
-        expect(textOf(element, 'range')).toBe('Likely range 66 to 78');
+        expect(textOf(element, 'range')).toBe('Likely range 66.1 to 78.4');
         expect(textOf(element, 'confidence')).toBe('Confidence: high');
-        expect(textOf(element, 'why')).toBe(
-            'Mostly raised by Open support cases and Days since last meeting, and lowered by Executive sponsor and Open opportunity value.'
-        );
-        expect(find(element, 'changes').textContent).toContain('11 \u2192 4 or less');
-        expect(find(element, 'changes').textContent).toContain('72 \u2192 58');
+        expect(textOf(element, 'why')).toBe(explanation.whyText);
+        expect(textOf(element, 'recommendation')).toContain('Call an executive contact');
+        expect(find(element, 'changes').textContent).toContain('11 \u2192 4');
+        expect(find(element, 'changes').textContent).toContain('72.3 \u2192 58.0');
         await expect(element).toBeAccessible();
     });
     it('colours a high score by what high means for the task', async () => {
@@ -74,9 +73,9 @@ describe('c-fedcrm-score-explainer', () => {
         requestScore.mockResolvedValue(explanation);
         find(element, 'score-now').click();
         await settle();
-        expect(requestScore).toHaveBeenCalledWith({ recordId: '001000000000001AAA', task: 'auto' });
-        expect(element.shadowRoot.querySelector('c-fedcrm-score-gauge').score).toBe(72);
-        expect(textOf(element, 'announcement')).toBe('New score: 72');
+        expect(requestScore).toHaveBeenCalledWith({ recordId: '001000000000001AAA', task: '' });
+        expect(element.shadowRoot.querySelector('c-fedcrm-score-gauge').score).toBe(72.3);
+        expect(textOf(element, 'announcement')).toBe('New score: 72.3');
     });
     it('keeps the last stored score in sight when the service does not answer', async () => {
         const element = await open({});
@@ -84,12 +83,13 @@ describe('c-fedcrm-score-explainer', () => {
         find(element, 'refresh').click();
         await settle();
         expect(textOf(element, 'score-error')).toContain('The scoring service did not answer. Below is the last score');
-        expect(element.shadowRoot.querySelector('c-fedcrm-score-gauge').score).toBe(72);
+        expect(element.shadowRoot.querySelector('c-fedcrm-score-gauge').score).toBe(72.3);
         await expect(element).toBeAccessible();
     });
-    it('tells of a last attempt that failed earlier', async () => {
-        const element = await open({ error: { code: 'NOT_PAIRED', message: 'This org is not paired.' } });
-        expect(textOf(element, 'score-error')).toContain('This org is not paired.');
+    it('shows no score to a user whose permission Apex misses', async () => {
+        const element = await open({ status: 'NO_PERMISSION' });
+        expect(textOf(element, 'denied')).toContain('FedCRM Viewer');
+        expect(element.shadowRoot.querySelector('c-fedcrm-score-gauge')).toBeNull();
     });
     it('says what went wrong where nothing could be read, and offers to try again', async () => {
         const element = await open();
@@ -108,30 +108,20 @@ describe('c-fedcrm-score-explainer', () => {
     });
     it('treats a score of low confidence as a hint and says why it is unsure', async () => {
         const element = await open({
+            status: 'LOW_CONFIDENCE',
             confidence: 0.3,
-            confidenceReasons: [
-                { code: 'FEW_SIMILAR', feature: null, label: null, count: 3 },
-                { code: 'OUT_OF_RANGE', feature: 'open_cases', label: 'Open support cases', count: null },
-                { code: 'A_LATER_REASON', feature: null, label: null, count: null }
-            ]
+            confidenceBand: 'LOW',
+            confidenceReasons: ['few_similar_records', 'out_of_range', 'a_later_reason']
         });
         expect(find(element, 'hint')).not.toBeNull();
         expect(element.shadowRoot.querySelector('c-fedcrm-attribution-chart').muted).toBe(true);
         const reasons = [...find(element, 'confidence-reasons').querySelectorAll('li')].map((li) => li.textContent);
-        expect(reasons).toEqual([
-            'Few similar records were seen',
-            'Open support cases is outside what was seen before'
-        ]);
+        expect(reasons).toEqual(['Few similar records were seen', 'A value is outside what was seen before']);
         await expect(element).toBeAccessible();
     });
     it('names the last good model where a newer one was withheld', async () => {
-        const element = await open({ status: 'WITHHELD', lastGoodVersion: '4f1c0a9be2d1' });
+        const element = await open({ status: 'WITHHELD', modelVersion: '4f1c0a9be2d1' });
         expect(textOf(element, 'withheld')).toContain('4f1c0a9be2d1');
-    });
-    it('does not offer to score where scoring is switched off', async () => {
-        const element = await open({ status: 'DISABLED' });
-        expect(find(element, 'score-now')).toBeNull();
-        expect(textOf(element, 'no-score')).toContain('switched off');
     });
     it('stores an answer at once when it is yes, and asks why when it is no', async () => {
         saveFeedback.mockResolvedValue(undefined);
@@ -142,15 +132,14 @@ describe('c-fedcrm-score-explainer', () => {
         expect(saveFeedback).not.toHaveBeenCalled();
         feedback.shadowRoot
             .querySelector('lightning-radio-group')
-            .dispatchEvent(new CustomEvent('change', { detail: { value: 'OUTDATED' } }));
+            .dispatchEvent(new CustomEvent('change', { detail: { value: 'Outdated' } }));
         find(feedback, 'send').click();
         await settle();
         expect(saveFeedback).toHaveBeenCalledWith({
             recordId: '001000000000001AAA',
             task: 'churn',
-            modelVersion: '8ad2c77e0b14',
             helpful: false,
-            reason: 'OUTDATED'
+            reason: 'Outdated'
         });
         expect(textOf(feedback, 'thanks')).toContain('Thank you');
     });
