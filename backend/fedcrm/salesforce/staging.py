@@ -37,6 +37,7 @@ _RUN_FIELDS = (
     "Acknowledged_At__c",
     "Vocabulary_Digest__c",
     "Vocabulary__c",
+    "Job_Id__c",
 )
 _BLOCK_FIELDS = (
     "Block_Key__c",
@@ -79,6 +80,7 @@ class OrgRun:
     acknowledged: bool
     digest: str
     vocabulary: str
+    job: str
 
     @property
     def ended(self) -> bool:
@@ -125,10 +127,20 @@ class Staging:
         Raises RunRefused where it ended in another way; JobFailed when patience is over.
         """
         for _ in poll(self._client, run.id, patience):
+            # In this order: a job that ends between the two questions has closed its run.
+            aborted = self._is_aborted(run)
             run = self._checked(self._by_id(run.id))
             if run.ended:
                 break
+            if aborted:
+                reason = "its job was aborted in the org"
+                raise RunRefused(self._client.org, run=run.key or run.id, status=Status.FAILED, reason=reason)
         return run
+
+    def _is_aborted(self, run: OrgRun) -> bool:
+        """An aborted job never closes its run. Whether there is one, this user may not be allowed to see."""
+        soql = select(["Status"], "AsyncApexJob", f"Id = {text_literal(run.job)}")
+        return bool(run.job) and any(job["Status"] in ("Aborted", "Failed") for job in self._client.query(soql))
 
     def _checked(self, run: OrgRun) -> OrgRun:
         if run.ended and run.status != Status.COMPLETED:
@@ -187,7 +199,7 @@ class Staging:
                     f"{self._client.org}: run {kept.run.key} holds only what changed since a run that is not here; "
                     "withdraw the runs in the org, then extract again: the next one reads every record"
                 )
-            begun.add(kept.run.key.rsplit("-", 1)[-1])
+            begun.add(_digits(kept.run.key.rsplit("-", 1)[-1]))
             for vector in self._store.vectors(kept.run.key):
                 newest[vector.pseudonym] = vector
         return whole[-1].run, tuple(newest[pseudonym] for pseudonym in sorted(newest))
@@ -293,6 +305,7 @@ def _run_of(row: Mapping[str, Any], run_id: str) -> OrgRun:
         acknowledged=row["Acknowledged_At__c"] is not None,
         digest=_text(row["Vocabulary_Digest__c"]),
         vocabulary=_text(row["Vocabulary__c"]),
+        job=_text(row["Job_Id__c"]),
     )
 
 
@@ -308,8 +321,8 @@ def _columns(vocabulary: str, org: str) -> tuple[FeatureColumn, ...]:
 
 
 def _digits(moment: str) -> str:
-    """A moment as run keys write it: 2026-11-24T12:10:59.000+0000 is 20261124121059000."""
-    return "".join(letter for letter in moment if letter.isdigit())[:17]
+    """A second as run keys write it: 2026-11-24T12:10:59.000+0000 is 20261124121059."""
+    return "".join(letter for letter in moment if letter.isdigit())[:14]
 
 
 def _text(value: object) -> str:

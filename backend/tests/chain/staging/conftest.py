@@ -38,7 +38,7 @@ PERMISSION_SETS = ("FedCRM_Admin", "FedCRM_Extractor", "FedCRM_Integration", "Fe
 QUICK = Retry(attempts=4, base=0.01, cap=0.1)
 
 
-@dataclass(frozen=True)
+@dataclass
 class PackagedOrg:
     """An org with the package, and the ways into it.
 
@@ -52,6 +52,7 @@ class PackagedOrg:
     org: Org
     runtimes: Runtimes
     orgs: Path
+    accounts: tuple[str, ...] = ()
 
     @property
     def alias(self) -> str:
@@ -140,9 +141,42 @@ class PackagedOrg:
 
     def raw(self, task: str) -> RawRows:
         """The task recomputed from raw rows, with the key that the org keeps to itself."""
+        return RawRows(self.rows, base64.b64decode(self.rows_of_setting()["Pseudonym_Key__c"]), task)
+
+    def set_block_size(self, entities: int) -> None:
         with self.org.transaction(self.org.admin_context().as_platform()) as transaction:
-            (setting,) = transaction.query("SELECT Pseudonym_Key__c FROM FedCRM_Key__c")
-        return RawRows(self.rows, base64.b64decode(setting["Pseudonym_Key__c"]), task)
+            (row,) = transaction.query("SELECT DeveloperName, MasterLabel FROM Extraction_Setting__mdt")
+            values = {"Entities_Per_Block__c": entities, **row}
+            values = {name: value for name, value in values.items() if name != "attributes"}
+            [saved] = transaction.upsert("Extraction_Setting__mdt", "DeveloperName", [values])
+            assert saved.success, saved.errors
+
+    def rows_of_setting(self) -> dict[str, Any]:
+        """The protected setting with the org's keys, as nobody outside may see it."""
+        fields = "Pseudonym_Key__c, Transport_Key__c, Transport_Key_Id__c"
+        with self.org.transaction(self.org.admin_context().as_platform()) as transaction:
+            (row,) = transaction.query(f"SELECT {fields} FROM FedCRM_Key__c")
+        return dict(row)
+
+    def finish_jobs(self) -> None:
+        """Run whatever waits."""
+        self.runtimes.apex_of(self.org).run_pending_jobs()
+
+    @contextmanager
+    def jobs_held(self) -> Iterator[None]:
+        """Jobs that are begun wait."""
+        engine = self.runtimes.apex_of(self.org)
+        engine.stop_background()
+        try:
+            yield
+        finally:
+            engine.start_background()
+
+    def plant(self, faults: list[dict[str, Any]]) -> None:
+        """Trouble on the wire, once each, in this order where they fit the same calls."""
+        client = self.client()
+        client.session.post("/_local/faults", json=[{"org": self.alias, **fault} for fault in faults])
+        client.session.close()
 
     def apex(self, text: str) -> str:
         """Run a block of Apex as the administrator; what it debugged."""
