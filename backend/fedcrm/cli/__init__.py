@@ -9,6 +9,7 @@ import typer
 from fedcrm.cli.budget import budget
 from fedcrm.cli.demo import demo
 from fedcrm.cli.evaluate import evaluate
+from fedcrm.cli.extract import extract
 from fedcrm.cli.org import org
 from fedcrm.cli.schema import schema
 from fedcrm.cli.serve import serve, settings
@@ -27,6 +28,7 @@ def fedcrm() -> None:
 
 app.command()(demo)
 app.command()(evaluate)
+app.command()(extract)
 app.command()(serve)
 app.command()(settings)
 app.add_typer(budget, name="budget")
