@@ -22,7 +22,7 @@ __all__ = ["Bulk2Extractor", "poll", "too_slow"]
 
 SOURCE = "bulk2"
 LAST = "null"  # the locator behind the last page, in so many letters
-SHORTEST_POLL, LONGEST_POLL = 0.1, 10.0
+SHORTEST_POLL, LONGEST_POLL, SLOWER = 0.1, 30.0, 1.3  # each look is one of the day's calls
 
 
 class Bulk2Extractor:
@@ -142,7 +142,7 @@ def poll(client: Client, patience: float) -> Iterator[float]:
     while waited <= patience:
         yield waited
         client.session.retry.sleep(pause)
-        waited, pause = waited + pause, min(LONGEST_POLL, pause * 1.5)
+        waited, pause = waited + pause, min(LONGEST_POLL, pause * SLOWER)
 
 
 def too_slow(org: str, job: str, patience: float) -> JobFailed:

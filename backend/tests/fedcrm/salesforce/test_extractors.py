@@ -275,7 +275,7 @@ def test_a_job_that_is_never_done_is_given_up_with_its_id(client, table, way, wa
     with pytest.raises(JobFailed, match="not done after 60 seconds"):
         list(maker(client, patience=60).blocks(ALL))
     assert sum(waits) > 50
-    assert max(waits) <= 10
+    assert len(waits) < 25  # each look is one of the day's calls
 
 
 def test_a_field_that_changes_its_type_under_the_extraction_is_noticed_at_its_end(extractor, table):
