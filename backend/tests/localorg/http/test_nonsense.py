@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from localorg.http.families import ROUTES
 
+pytestmark = pytest.mark.slow
+
 VALUES = {
     "version": ["60.0", "67.0"], "object": ["Account", "User", "Nope__c"], "field": ["Id", "Name", "Nope"],
     "id": ["001000000000000AAA", "x", "750000000000000AAA"], "key": ["a/b", "1"], "locator": ["01g-2000", "-", "x-y"],
@@ -39,7 +41,7 @@ JSON = st.recursive(
     "route", [r for r in ROUTES if not r.pattern.startswith(SPARED)], ids=lambda r: f"{r.methods} {r.pattern}"
 )
 def test_random_bodies_are_refused_in_good_order(served, route):
-    @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(body=JSON, data=st.data(), raw=st.binary(max_size=20), query=st.dictionaries(
         st.sampled_from(["q", "columns", "ids", "fields", "locator", "maxRecords", "start", "end", "sObjects"]),
         st.text(max_size=8), max_size=2,
