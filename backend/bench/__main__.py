@@ -3,7 +3,6 @@
 Secure aggregation by step, beside a plain numpy sum and Paillier; a participant's answer by rows; whole trainings
 by rows, encrypted and in plain; the gate; what is read from an org and what a local org costs; predictions. Writes
 bench/results.json at the top of the repository and prints a table.
-bench/results.json at the top of the repository and prints a table.
 """
 
 from __future__ import annotations
@@ -17,16 +16,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from bench import (
-    apex_bench,
-    boosting_bench,
-    gate_bench,
-    localorg_bench,
-    salesforce_bench,
-    secagg_bench,
-    service_bench,
-    wire_bench,
-)
+from bench import apex_bench, boosting_bench, gate_bench, localorg_bench, salesforce_bench, secagg_bench, service_bench, wire_bench
 from fedcrm.evaluation.simulation import Federation, train_private
 from fedcrm.evaluation.telco import telco_demo
 from fedcrm.features import DataSet, propose_schema, split

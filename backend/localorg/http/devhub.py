@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import re
 
 from starlette.responses import Response
 
@@ -22,6 +23,7 @@ __all__ = ["ROUTES"]
 _DAYS = 7
 _MOST_DAYS = 30
 _CLIENT = "PlatformCLI"
+_NAMESPACE = re.compile(r"(?:[A-Za-z](?:[A-Za-z0-9]|_(?!_)){0,14})?")
 _log = logging.getLogger("localorg")
 
 
@@ -32,11 +34,14 @@ def _create(call: Call) -> Response:
     asked = {
         name: value for name, value in call.body.object().items() if value is not None and known.get(name) is not None
     }
-    days = int(asked.get("DurationDays", _DAYS))
+    given = str(asked.get("DurationDays", _DAYS))
+    days = int(given) if given.isdecimal() else 0
     if not 1 <= days <= _MOST_DAYS:
         raise OrgError(
             "FIELD_INTEGRITY_EXCEPTION", f"Duration (Days): must be 1 to {_MOST_DAYS}", fields=("DurationDays",)
         )
+    if not _NAMESPACE.fullmatch(str(asked.get("Namespace", ""))):
+        raise OrgError("FIELD_INTEGRITY_EXCEPTION", "Namespace: not a namespace", fields=("Namespace",))
     expires = call.server.clock.now() + dt.timedelta(days=days)
     facts = {**asked, "DurationDays": days, "ExpirationDate": expires.date().isoformat(), "Status": "Creating"}
     with hub.transaction(hub.admin_context().in_system_mode()) as transaction:
