@@ -1,6 +1,6 @@
-"""JSON: typed and untyped, and the generator and parser.
+"""JSON: typed and untyped.
 
-Apex Reference Guide: JSON Class, JSONGenerator, JSONParser, JSONToken. Decimals keep their digits; Datetime is written
+Apex Reference Guide: JSON Class. Decimals keep their digits; Datetime is written
 in GMT with milliseconds; SObjects carry `attributes`; transient fields stay out.
 """
 
@@ -42,10 +42,9 @@ from localorg.apex.values.objects import ApexEnum, ApexObject
 from localorg.apex.values.records import SObject
 from localorg.apex.values.text import double_text, to_text
 
-__all__ = ["from_json", "to_json_text"]
+__all__ = ["JSON", "from_json", "pretty", "to_json_text"]
 
 JSON = platform_type("JSON")
-GENERATOR = platform_type("JSONGenerator")
 
 _API = "v67.0"
 
@@ -394,74 +393,6 @@ def _deserialize(rt: Any, text: str | None, wanted: TypeValue, strict: bool) -> 
 JSON.static("Object deserialize(String, Type)", runtime=True)(lambda rt, t, w: _deserialize(rt, t, w, False))
 JSON.static("Object deserializeStrict(String, Type)", runtime=True)(lambda rt, t, w: _deserialize(rt, t, w, True))
 
-# ---- the generator --------------------------------------------------------------------------------------------------
-
-
-class Generator:
-    """System.JSONGenerator."""
-
-    apex_name = "JSONGenerator"
-
-    def __init__(self, pretty: bool) -> None:
-        self.pretty = pretty
-        self.out: list[str] = []
-        self.fresh = True
-
-    def item(self, text: str) -> None:
-        """A value, with the comma before it where one is due."""
-        if not self.fresh:
-            self.out.append(",")
-        self.out.append(text)
-        self.fresh = False
-
-    def open(self, bracket: str) -> None:
-        """{ or [."""
-        self.item(bracket)
-        self.fresh = True
-
-    def close(self, bracket: str) -> None:
-        """} or ]."""
-        self.out.append(bracket)
-        self.fresh = False
-
-    def name(self, name: str) -> None:
-        """A field's name."""
-        self.item(json.dumps(name, ensure_ascii=False) + ":")
-        self.fresh = True
-
-
-JSON.static("JSONGenerator createGenerator(Boolean)")(lambda pretty: Generator(bool(pretty)))
-GENERATOR.method("void writeStartObject()")(lambda g: g.open("{"))
-GENERATOR.method("void writeEndObject()")(lambda g: g.close("}"))
-GENERATOR.method("void writeStartArray()")(lambda g: g.open("["))
-GENERATOR.method("void writeEndArray()")(lambda g: g.close("]"))
-GENERATOR.method("void writeFieldName(String)")(lambda g, name: g.name(name))
-GENERATOR.method("void writeNull()")(lambda g: g.item("null"))
-GENERATOR.method("void writeObject(Object)")(lambda g, v: g.item(_Writer().write(v)))
-GENERATOR.method("void writeNullField(String)")(lambda g, name: (g.name(name), g.item("null"))[1])
-GENERATOR.method("void writeObjectField(String, Object)")(
-    lambda g, name, v: (g.name(name), g.item(_Writer().write(v)))[1]
-)
-for _kind in ("String", "Boolean", "Number", "Date", "DateTime", "Time", "Blob", "Id"):
-    _types = (
-        ("Integer", "Long", "Double", "Decimal")
-        if _kind == "Number"
-        else ("Datetime" if _kind == "DateTime" else _kind,)
-    )
-    for _type in _types:
-        GENERATOR.method(f"void write{_kind}({_type})")(lambda g, v: g.item(_Writer().write(v)))
-        GENERATOR.method(f"void write{_kind}Field(String, {_type})")(
-            lambda g, name, v: (g.name(name), g.item(_Writer().write(v)))[1]
-        )
-GENERATOR.method("void close()")(lambda _g: None)
-
-
-@GENERATOR.method("String getAsString()")
-def _as_string(generator: Generator) -> str:
-    text = "".join(generator.out)
-    return _Writer(pretty=True).write(_untyped(_parse(text))) if generator.pretty and text else text
-
-
 # ---- for the ways into a program ------------------------------------------------------------------------------------
 
 
@@ -473,3 +404,8 @@ def to_json_text(value: Any) -> str:
 def from_json(rt: Any, value: Any, type_: Type) -> Any:
     """A value of Python's json as a type, as JSON.deserialize reads it."""
     return _Reader(rt, strict=False).read(_parse(json.dumps(value)), type_)
+
+
+def pretty(text: str) -> str:
+    """A JSON text laid out as JSON.serializePretty does."""
+    return _Writer(pretty=True).write(_untyped(_parse(text)))

@@ -293,6 +293,60 @@ def test_the_background_runs_jobs_on_real_time(org, deploy, run, engine):
     assert count(org, "SELECT COUNT() FROM Account") == 2
 
 
+def test_an_aborted_job_does_not_run(org, deploy, run, engine):
+    deploy(org, Chain=CHAIN)
+    run("Id job = System.enqueueJob(new Chain(0)); System.abortJob(job);")
+    run("System.abortJob(System.enqueueJob(new Chain(0)));")
+    engine.run_pending_jobs()
+    assert count(org, "SELECT COUNT() FROM Account") == 0
+    assert count(org, "SELECT COUNT() FROM AsyncApexJob WHERE Status = 'Aborted'") == 2
+
+
+def test_a_job_waits_for_the_next_process(org, deploy, run):
+    deploy(org, Chain=CHAIN)
+    run("System.enqueueJob(new Chain(0));")
+    later = Engine(org)
+    assert later.run_pending_jobs() == 1
+    assert count(org, "SELECT COUNT() FROM Account") == 1
+
+
+def test_a_job_that_was_in_the_middle_when_the_process_ended_has_failed(org, deploy, run):
+    deploy(org, Chain=CHAIN)
+    run("System.enqueueJob(new Chain(0));")
+    with org.transaction(org.admin_context().as_platform()) as transaction:
+        [row] = transaction.query("SELECT Id FROM AsyncApexJob")
+        transaction.update("AsyncApexJob", [{"Id": row["Id"], "Status": "Processing"}])
+    later = Engine(org)
+    later.start_background()
+    later.stop_background()
+    assert count(org, "SELECT COUNT() FROM Account") == 0
+    with org.transaction(org.admin_context()) as transaction:
+        [job] = transaction.query("SELECT Status, ExtendedStatus FROM AsyncApexJob")
+    assert job == {"Status": "Failed", "ExtendedStatus": "The org was stopped while the job ran"}
+
+
+def test_a_jobs_object_travels_without_what_is_transient(org, deploy, run, engine):
+    body = """
+    public class Carrier implements Queueable {
+        private Map<String, List<Decimal>> numbers = new Map<String, List<Decimal>>{ 'a' => new List<Decimal>{ 1.50 } };
+        private transient String secret = 'here';
+        private Account record = new Account(Name = 'carried');
+        private Carrier self;
+        public Carrier() { self = this; }
+        public void execute(QueueableContext context) {
+            record.Description = numbers + ' ' + secret + ' ' + (self === this);
+            insert record;
+        }
+    }
+    """
+    deploy(org, Carrier=body)
+    run("System.enqueueJob(new Carrier());")
+    engine.run_pending_jobs()
+    with org.transaction(org.admin_context()) as transaction:
+        [row] = transaction.query("SELECT Description FROM Account")
+    assert row["Description"] == "{a=(1.50)} null true"
+
+
 # ---- callouts
 
 
