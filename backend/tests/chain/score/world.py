@@ -20,7 +20,7 @@ import requests
 __all__ = ["Org", "ServiceProcess", "User"]
 
 DATA = "/services/data/v67.0"
-PASSWORD = "made-up-Pass-1"  # noqa: S105 - of a user of this test's own org
+PASSWORD = "made-up-Pass-1"
 
 
 @dataclass
