@@ -108,7 +108,7 @@ def write_state(directory: Path, running: Running) -> None:
 
 def free_port(wanted: int | None) -> socket.socket:
     """A listening loopback socket; raises SettingsError where the port is taken. None: any free one."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(("127.0.0.1", wanted or 0))

@@ -105,10 +105,6 @@ class Consumers:
         """Pre-authorise the user for the app."""
         self._file.execute("INSERT OR IGNORE INTO approval VALUES (?, ?)", (consumer_key, user_id))
 
-    def withdraw(self, consumer_key: str, user_id: str) -> None:
-        """Take the approval back."""
-        self._file.execute("DELETE FROM approval WHERE consumer_key = ? AND user_id = ?", (consumer_key, user_id))
-
     def approved(self, consumer: Consumer, user_id: str) -> bool:
         """Whether the user is pre-authorised for the app by name; permission sets are the org's to ask about."""
         found = self._file.row(

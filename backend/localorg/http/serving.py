@@ -80,7 +80,8 @@ def served_in_thread(
     ensure_orgs(server, orgs)
     resume(server)
     running = _uvicorn(server)
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+    # With the protocol named, asyncio switches Nagle's algorithm off; without, every short answer takes 40 ms.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", 0))
         listener.listen(128)
