@@ -43,14 +43,15 @@ def type_of(value: Any) -> Type:
         return Class(value.info)
     if isinstance(value, ApexList | ApexSet | ApexMap):
         return value.type
-    if isinstance(value, SObject):
-        return value.apex_type
+    own: Type | None = getattr(value, "apex_type", None)
+    if own is not None:
+        return own
     for python, type_ in _SCALARS:
         if isinstance(value, python):
             return type_
     if isinstance(value, ApexException):
         return Platform(value.type_name.split(".", 1)[-1])
-    name = getattr(type(value), "apex_name", None)
+    name = getattr(value, "apex_name", None)
     return Platform(name) if name else OBJECT
 
 
