@@ -157,7 +157,7 @@ class _Select:
     def compiled(self) -> Compiled:
         query, statement = self.query, self.statement
         selected = [(item.alias, item.item) for item in query.select]
-        grouped = [expression_sql(self.scope, item) for item in query.group_by]
+        grouped = [self.group(item) for item in query.group_by]
         count_only = len(selected) == 1 and _is_count(selected[0][1]) and not grouped and selected[0][0] is None
         columns, aggregate = self.columns(grouped)
         if query.having is not None and not grouped:
@@ -180,6 +180,13 @@ class _Select:
             query, self.sobject, sql, tuple(statement.parameters), tuple(columns), body, aggregate, count_only,
             tuple(self.children), id_at, self.parents_at,
         )  # fmt: skip
+
+    def group(self, item: Expression) -> Resolved:
+        resolved = expression_sql(self.scope, item)
+        if resolved.aggregate or (resolved.function is None and resolved.field and not resolved.field.groupable):
+            message = f"field '{'.'.join(resolved.names)}' can not be grouped in a query call"
+            raise self.statement.invalid_field(item.position, message)
+        return resolved
 
     def source(self) -> str:
         joins = "".join(f" {join}" for join in self.scope.joins)

@@ -373,6 +373,8 @@ def test_labels_and_formats_are_for_people(system):
             "MALFORMED_QUERY",
             "Ordered field must be grouped",
         ),
+        ("SELECT COUNT(Id) FROM Account GROUP BY AnnualRevenue", "INVALID_FIELD", "can not be grouped in a query call"),
+        ("SELECT COUNT(Id) FROM Account GROUP BY CreatedDate", "INVALID_FIELD", "can not be grouped in a query call"),
         ("SELECT SUM(Name) FROM Account", "INVALID_FIELD", "does not support aggregate operator SUM"),
         ("SELECT Name, Name FROM Account", "INVALID_FIELD", "duplicate field selected: Name"),
         ("SELECT Name n FROM Account", "MALFORMED_QUERY", "only aggregate expressions use field aliasing"),
