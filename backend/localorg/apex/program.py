@@ -91,13 +91,9 @@ class Program:
             if info.name in broken:
                 continue
             for each in (info, *info.inner.values()):
-                if not self._guard(info.name, partial(self._check, each)):
+                if not self._guard(info.name, partial(self.compiled, each)):
                     break
         return list(self.problems)
-
-    def _check(self, info: ClassInfo) -> None:
-        check_declaration(info)
-        self.compiled(info)
 
     def compiled(self, info: ClassInfo) -> CompiledClass:
         """A class's code. Raises CompileError where it does not compile."""
@@ -106,6 +102,7 @@ class Program:
         if broken is not None:
             raise broken
         if found is None:
+            check_declaration(info)
             found = self._compiled[info] = compile_class(info, self.names, self.version(info))
         return found
 

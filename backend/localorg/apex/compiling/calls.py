@@ -285,22 +285,21 @@ class Calls(Members):
         python = self.scope.unit.use(info)
         written = f"[{info.name}].<Constructor>({', '.join(str(each.type) for each in arguments)})"
         name, passed = "c", ""
-        if info.constructors:
-            best = _best([_Choice(each, each.parameters) for each in info.constructors], arguments)
-            if best is None:
-                raise CompileError(f"Constructor not defined: {written}", at)
-            method = best.target
+        own = _best([_Choice(each, each.parameters) for each in info.constructors], arguments)
+        if own is not None:
+            method = own.target
             assert isinstance(method, MethodInfo)  # noqa: S101 - constructors of a class
             if not self.scope.sees(method.owner, method.visibility, test_visible="testvisible" in method.annotations):
                 raise CompileError(f"Constructor is not visible: {written}", at)
-            name, passed = method.python, self._passed(best.parameters, arguments)
+            name, passed = method.python, self._passed(own.parameters, arguments)
         elif info.platform_root() is not None:
             best = _best([_Choice(s, s.parameters) for s in PLATFORM_TYPES["exception"].constructors], arguments)
             if best is None:
                 raise CompileError(f"Constructor not defined: {written}", at)
+            # Every exception has these beside its own.
             made = f"{python}().c()" if on is None else f"{python}.c({on})"
             return f"exception_init({', '.join([made, *(each.text for each in arguments)])})"
-        elif arguments:
+        elif arguments or info.constructors:
             raise CompileError(f"Constructor not defined: {written}", at)
         if on is None:
             return f"{python}().{name}({passed})"

@@ -10,6 +10,7 @@ import base64
 import datetime
 import json
 import math
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -42,7 +43,7 @@ from localorg.apex.values.objects import ApexEnum, ApexObject
 from localorg.apex.values.records import SObject
 from localorg.apex.values.text import double_text, to_text
 
-__all__ = ["JSON", "from_json", "pretty", "to_json_text"]
+__all__ = ["JSON", "PLATFORM_READERS", "from_json", "pretty", "to_json_text"]
 
 JSON = platform_type("JSON")
 
@@ -198,6 +199,10 @@ def _json_fault(text: str, error: json.JSONDecodeError) -> str:
     return f"Unexpected character ('{character}' (code {ord(character)})): {error.msg} {where}"
 
 
+# Platform types that are read from an object, by name: those that a test makes up because no constructor makes them.
+PLATFORM_READERS: dict[str, Callable[[ApexMap], Any]] = {}
+
+
 class _Pairs(list[tuple[str, Any]]):
     """A JSON object, in order."""
 
@@ -245,6 +250,8 @@ class _Reader:
             return self._list(value, type_)
         if type_.name == "Map":
             return self._map(value, type_)
+        if type_.name in PLATFORM_READERS and isinstance(value, _Pairs):
+            return PLATFORM_READERS[type_.name](_untyped(value))
         reader = _SCALARS.get(type_)
         if reader is None:
             raise apex_error("JSONException", f"Type unsupported in JSON: {type_}")

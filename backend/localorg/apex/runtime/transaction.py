@@ -95,6 +95,7 @@ class Runtime:
         self.caches: dict[str, Any] = {}
         self.coverage: dict[str, bytearray] = {}
         self._loaded: dict[str, ClassInfo] = {}
+        self._wanted: list[ClassInfo] = []
         self._databases: dict[tuple[bool, bool], Transaction] = {}
         self._context = replace(transaction.context, namespace=program.namespace)
         self.globals: dict[str, Any] = dict(VOCABULARY)
@@ -127,19 +128,25 @@ class Runtime:
 
     def load(self, info: ClassInfo) -> Any:
         """A class in this transaction, made on first use together with all it refers to."""
-        if info.key not in self._loaded:
-            self._loaded[info.key] = info
-            compiled = self._compiled(info)
-            for each in info.supertypes():
-                if isinstance(each, Class) and each.info is not info:
-                    self.load(each.info)
-            self.globals.update(compiled.constants)
-            self._cover(info)
-            self.globals["apex_lines"][compiled.file] = (compiled.apex_lines, compiled.names)
-            exec(compiled.code, self.globals)  # noqa: S102 - code this package has generated from a checked program
-            for used in compiled.uses:
-                self.load(used)
+        self._make(info)
+        while self._wanted:
+            self._make(self._wanted.pop())
         return self.globals[info.python]
+
+    def _make(self, info: ClassInfo) -> None:
+        """Make a class and those above it; what its bodies refer to may wait until it stands."""
+        if info.key in self._loaded:
+            return
+        self._loaded[info.key] = info
+        compiled = self._compiled(info)
+        for each in info.supertypes():
+            if isinstance(each, Class):
+                self._make(each.info)
+        self.globals.update(compiled.constants)
+        self._cover(info)
+        self.globals["apex_lines"][compiled.file] = (compiled.apex_lines, compiled.names)
+        exec(compiled.code, self.globals)  # noqa: S102 - code this package has generated from a checked program
+        self._wanted.extend(compiled.uses)
 
     def _compiled(self, info: ClassInfo) -> CompiledClass:
         try:

@@ -89,7 +89,7 @@ def _type(source: Source, node: Node) -> n.TypeDeclaration:
     if kind == "enum":
         constants = tuple(source.text(_need(c, "name")) for c in source.children(body))
         return n.TypeDeclaration(place(node), kind, modifiers, annotations, source.text(name), None, (), (), constants)
-    members = [_member(source, child) for child in source.children(body)]
+    members = [_member(source, child) for child in source.children(body) if child.type != ";"]
     return n.TypeDeclaration(
         place(node),
         kind,

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from localorg.apex.faults import At, CompileError
 from localorg.apex.syntax import nodes as n
 from localorg.apex.types.classes import ClassInfo, FieldInfo, MethodInfo
-from localorg.apex.types.conversion import substitute
+from localorg.apex.types.conversion import cost, substitute
 from localorg.apex.types.identifiers import check_identifier
 from localorg.apex.types.model import VOID, Class, Platform, Type
 from localorg.apex.types.names import Names
 from localorg.apex.types.platform import PLATFORM_TYPES
 
-__all__ = ["check_declaration", "declare_headers", "declare_members", "sketch"]
+__all__ = ["check_declaration", "declare_headers", "declare_members", "implementation", "sketch"]
 
 # Every object has these; a class may give its own with or without `override`.
 _UNIVERSAL = frozenset({("tostring", 0), ("equals", 1), ("hashcode", 0), ("getmessage", 0), ("getcause", 0)})
@@ -218,7 +218,7 @@ def _check_implemented(info: ClassInfo) -> None:
         if isinstance(each, Class):
             for methods in each.info.methods.values():
                 for method in methods:
-                    if method.abstract and not _has(info, method.name.lower(), method.parameters):
+                    if method.abstract and implementation(info, method.name.lower(), method.parameters) is None:
                         _refuse(info, each, _shape(method))
         else:
             spec = PLATFORM_TYPES[each.name.lower()]
@@ -237,12 +237,20 @@ def _refuse(info: ClassInfo, promised: Class | Platform, shape: str) -> None:
     raise CompileError(message, info.declaration.at)
 
 
-def _has(info: ClassInfo, name: str, parameters: tuple[Type, ...]) -> bool:
-    return any(
-        method.parameters == parameters and not method.abstract
+def implementation(info: ClassInfo, name: str, parameters: tuple[Type, ...]) -> MethodInfo | None:
+    """The method that keeps a promise: of the same parameters, or else of wider ones."""
+    found = [
+        method
         for above in info.ancestors()
         for method in above.methods.get(name, ())
-    )
+        if not method.abstract and len(method.parameters) == len(parameters)
+    ]
+    exact = next((method for method in found if method.parameters == parameters), None)
+    return exact or next((method for method in found if _takes(method, parameters)), None)
+
+
+def _takes(method: MethodInfo, parameters: tuple[Type, ...]) -> bool:
+    return all(cost(given, wanted) is not None for given, wanted in zip(parameters, method.parameters, strict=True))
 
 
 def _has_like(info: ClassInfo, name: str, parameters: tuple[Type, ...]) -> bool:

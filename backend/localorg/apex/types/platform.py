@@ -243,6 +243,10 @@ def _shape(text: str) -> re.Match[str]:
 
 def _invoker(name: str) -> Callable[..., object]:
     def invoke(target: Any, *arguments: object) -> object:
-        return target.call(name, *arguments)
+        if hasattr(target, "call"):
+            return target.call(name, *arguments)
+        signatures = PLATFORM_TYPES[target.type.name.lower()].methods[name]  # a list or set behind an interface
+        function: Callable[..., object] = SYMBOLS[signatures[0].symbol]  # type: ignore[assignment]  # a method's symbol is a function
+        return function(target, *arguments)
 
     return invoke
