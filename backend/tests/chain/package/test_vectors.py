@@ -8,8 +8,11 @@ from __future__ import annotations
 import random
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from uuid import uuid4
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 pytestmark = pytest.mark.slow
 
@@ -138,9 +141,9 @@ def hang(workshop, by_id: dict[str, Account]) -> None:
                     "CreatedDate": stamp(m),
                 }
             )
-    for name, given in rows.items():
-        if given:
-            workshop.insert(name, given)
+    for name, found in rows.items():
+        if found:
+            workshop.insert(name, found)
 
 
 def now() -> datetime:
@@ -194,6 +197,18 @@ def test_no_vector_of_the_past_changes_when_everything_after_it_does(workshop, a
             assert all(result.success for result in transaction.update(name, rows))
     after = workshop.extract_at("churn", moment, "past-2")
     assert {key: values_of(row) for key, row in after.items()} == {key: values_of(row) for key, row in before.items()}
+
+
+@settings(max_examples=8, deadline=None)
+@given(chance=st.integers(0, 2**32 - 1), days_ago=st.integers(0, 400))
+def test_the_same_holds_for_any_accounts_at_any_moment(workshop, chance, days_ago):
+    rng = random.Random(chance)
+    fresh = seed(workshop, [Account(rng, now()) for _ in range(25)])
+    moment = now() - days_ago * DAY
+    vectors = workshop.extract_at("churn", moment, f"any-{uuid4()}")
+    tracked = type_is_tracked(workshop)
+    for key, account in fresh.items():
+        assert values_of(vectors[workshop.pseudonym(key)]) == account.vector(moment, tracked)
 
 
 def test_a_second_run_takes_only_what_moved(workshop, accounts):
