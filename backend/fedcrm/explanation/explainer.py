@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedcrm.explanation.calibration import Calibration
-from fedcrm.explanation.confidence import Confidence, confidence_of
+from fedcrm.explanation.confidence import Confidence, Yardstick, confidence_of
 from fedcrm.explanation.counterfactuals import Change, Possibilities
 from fedcrm.explanation.ideas import Idea, Meaning, ideas_of, meanings_from_json, meanings_to_json
 from fedcrm.explanation.intervals import Doubt
@@ -88,6 +88,7 @@ class Explained:
     """n records, column by column.
 
     probability, low, high: (n,). federation: points of the federation, in units of figures, (n, ideas).
+    cells: of the profile, (n, k).
     """
 
     probability: NDArray[np.float64]
@@ -97,6 +98,7 @@ class Explained:
     federation: NDArray[np.int64]
     confidence: Confidence
     changes: list[tuple[Change, ...]]
+    cells: NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,10 @@ class Explainer:
         return out
 
     @cached_property
+    def _yardstick(self) -> Yardstick:
+        return Yardstick.of(self.background.profile, self.ideas)
+
+    @cached_property
     def _possibilities(self) -> Possibilities:
         return Possibilities.of(self.schema, self.ideas, self.background.profile, self.parts)
 
@@ -155,8 +161,9 @@ class Explainer:
             high,
             shown,
             _split(shown.points, unit * federation, unit * shares),
-            confidence_of(b.profile, self.ideas, X, cells, low, high),
+            confidence_of(b.profile, self._yardstick, X, cells, low, high),
             self._possibilities.changes(X, cells, margin, b.calibration, b.better) if changes else [()] * len(X),
+            cells,
         )
 
 

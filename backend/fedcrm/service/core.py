@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
@@ -41,7 +40,7 @@ def open_database(settings: ServiceSettings) -> Database:
 
 @dataclass(frozen=True)
 class Service:
-    """One service; `open` makes it, `close` gives its database back. scoring: held while records are scored."""
+    """One service; `open` makes it, `close` gives its database back."""
 
     settings: ServiceSettings
     database: Database
@@ -54,7 +53,6 @@ class Service:
     calls: Buckets
     failures: Buckets
     clock: Callable[[], float]
-    scoring: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
     def open(cls, settings: ServiceSettings, *, clock: Callable[[], float] = time.time) -> Service:
