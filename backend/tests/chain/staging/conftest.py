@@ -143,6 +143,19 @@ class PackagedOrg:
         """The task recomputed from raw rows, with the key that the org keeps to itself."""
         return RawRows(self.rows, base64.b64decode(self.rows_of_setting()["Pseudonym_Key__c"]), task)
 
+    def assign(self, *names: str) -> None:
+        """Give the administrator permission sets."""
+        client = self.client()
+        listed = ", ".join(f"'{name}'" for name in names)
+        for found in client.query(f"SELECT Id FROM PermissionSet WHERE Name IN ({listed})"):
+            assigned = {"PermissionSetId": found["Id"], "AssigneeId": client.session.token.user_id}
+            client.session.post(f"{client.base}/sobjects/PermissionSetAssignment", json=assigned)
+        client.session.close()
+
+    def unassign(self, name: str) -> None:
+        held = f"SELECT Id FROM PermissionSetAssignment WHERE PermissionSet.Name = '{name}'"
+        self.remove([row["Id"] for row in self.rows(held)])
+
     def set_block_size(self, entities: int) -> None:
         with self.org.transaction(self.org.admin_context().as_platform()) as transaction:
             (row,) = transaction.query("SELECT DeveloperName, MasterLabel FROM Extraction_Setting__mdt")
@@ -205,7 +218,7 @@ class Command:
 def packaged_orgs(tmp_path_factory) -> Iterator[tuple[PackagedOrg, ...]]:
     data, orgs = tmp_path_factory.mktemp("local-orgs"), tmp_path_factory.mktemp("node") / "orgs"
     held: list[Runtimes] = []
-    with served_in_thread(data, orgs=2, prepare=lambda server: held.append(Runtimes.install(server))) as (server, url):
+    with served_in_thread(data, orgs=3, prepare=lambda server: held.append(Runtimes.install(server))) as (server, url):
         document = connection_document(server, url)
         made = tuple(
             PackagedOrg(facts, document["ca_file"], server.registry.org(facts["org_id"]), held[0], orgs)
@@ -229,11 +242,8 @@ def install(packaged: PackagedOrg) -> float:
     began = dt.datetime.now()
     deploy(client, zip_source(PACKAGE, skip={"connectedApps"}))
     took = (dt.datetime.now() - began).total_seconds()
-    names = ", ".join(f"'{name}'" for name in PERMISSION_SETS)
-    for found in client.query(f"SELECT Id FROM PermissionSet WHERE Name IN ({names})"):
-        assigned = {"PermissionSetId": found["Id"], "AssigneeId": client.session.token.user_id}
-        client.session.post(f"{client.base}/sobjects/PermissionSetAssignment", json=assigned)
     client.session.close()
+    packaged.assign(*PERMISSION_SETS)
     return took
 
 

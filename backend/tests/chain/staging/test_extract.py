@@ -313,11 +313,11 @@ def test_what_is_kept_on_the_nodes_disk_is_sealed(seeded, extract):
 
 
 def test_an_org_that_was_never_paired_is_told_how(packaged_orgs, fedcrm, tmp_path):
-    other = packaged_orgs[1]
+    other = packaged_orgs[2]
     other.register(other.orgs)
     assert fedcrm("extract", "--org", other.alias, "--task", "churn", "--out", tmp_path / "x") == (
         2,
-        "org2 is not paired with this node: `fedcrm org pair org2`",
+        "org3 is not paired with this node: `fedcrm org pair org3`",
     )
     status, said = fedcrm("org", "pair", other.alias)  # no package in it
     assert status == 1
