@@ -12,6 +12,7 @@ from fedcrm.cli.evaluate import evaluate
 from fedcrm.cli.extract import extract
 from fedcrm.cli.org import org
 from fedcrm.cli.schema import schema
+from fedcrm.cli.score import score
 from fedcrm.cli.serve import serve, settings
 from fedcrm.cli.service import service
 from fedcrm.errors import FedCRMError
@@ -29,6 +30,7 @@ def fedcrm() -> None:
 app.command()(demo)
 app.command()(evaluate)
 app.command()(extract)
+app.command()(score)
 app.command()(serve)
 app.command()(settings)
 app.add_typer(budget, name="budget")

@@ -44,7 +44,8 @@ def extract(
     staging.fetch()
     if not run.ended:
         typer.echo(f"{org}: run {run.key or run.id} is {run.status.lower()}; the same command later reads it")
-        return
+        if not any(kept.whole for kept in store.runs()):
+            return
     bound, vectors = staging.vectors()
     if wanted is Purpose.TRAINING:
         rows = write_data_set(out, org, bound, vectors)

@@ -6,6 +6,7 @@ for block in extractor_for(client, extraction).blocks(extraction): ...
 
 from fedcrm.salesforce.auth import ClientCredentials, Grant, JwtBearer, SessionToken, TokenEndpoint
 from fedcrm.salesforce.block_store import BlockStore, Purpose
+from fedcrm.salesforce.blocks import Run, Vector
 from fedcrm.salesforce.bulk1 import Bulk1Extractor
 from fedcrm.salesforce.bulk2 import Bulk2Extractor
 from fedcrm.salesforce.check import Finding, Verdict, check_org
@@ -57,6 +58,7 @@ __all__ = [
     "RestExtractor",
     "Retry",
     "RowFailure",
+    "Run",
     "Secret",
     "SecretCommand",
     "SessionToken",
@@ -64,6 +66,7 @@ __all__ = [
     "Staging",
     "TokenEndpoint",
     "Values",
+    "Vector",
     "Verdict",
     "WriteBack",
     "WriteReport",

@@ -111,10 +111,13 @@ class Staging:
     # --- runs -------------------------------------------------------------------------------------
 
     def start(self) -> OrgRun:
-        """Begin a run, or find the one under way.
+        """Begin a run, or find the one under way or asked for.
 
+        Without the right to extract this only asks: the org's scheduled job begins it.
         Raises RunRefused where the org stopped it before it read a record, with the reason.
         """
+        for waiting in self._query(self._of_status(Status.REQUESTED)):
+            return waiting
         asked = {"task": self._task, "purpose": self._purpose.value}
         answer = apex(self._client, self._pairing, "extractions", asked)
         if not isinstance(answer, str):

@@ -7,6 +7,7 @@ from fedcrm.service.demo import open_demo
 from fedcrm.service.migrations import HEAD, migrate
 from fedcrm.service.publish import publish, vocabulary_digest
 from fedcrm.service.registry import ModelFacts, Privacy, Registry
+from fedcrm.service.scoring_runs import ScoredRun, bring_scores
 from fedcrm.service.server import run
 from fedcrm.service.settings import ServiceSettings, read_settings, settings_table
 from fedcrm.service.tenants import Scope, Tenants
@@ -17,9 +18,11 @@ __all__ = [
     "Privacy",
     "Registry",
     "Scope",
+    "ScoredRun",
     "Service",
     "ServiceSettings",
     "Tenants",
+    "bring_scores",
     "create_app",
     "migrate",
     "open_database",

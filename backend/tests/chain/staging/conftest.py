@@ -19,9 +19,22 @@ from typer.testing import CliRunner
 
 from fedcrm.cli import app
 from fedcrm.errors import FedCRMError, RequestRefused
-from fedcrm.salesforce import Client, JwtBearer, Orgs, OrgSession, RegisteredOrg, Retry, Secret, TokenEndpoint, deploy
+from fedcrm.salesforce import (
+    Client,
+    JwtBearer,
+    Orgs,
+    OrgSession,
+    RegisteredOrg,
+    Retry,
+    Secret,
+    SessionToken,
+    TokenEndpoint,
+    deploy,
+)
 from localorg.apex.runtime.services import OutgoingRequest, OutgoingResponse
+from localorg.http.server import Server
 from localorg.http.serving import connection_document, served_in_thread
+from localorg.http.sessions import Grant
 from localorg.metadata import zip_source
 from localorg.org import Org
 from localorg.runtimes import Runtimes
@@ -50,6 +63,7 @@ class PackagedOrg:
     facts: dict[str, str]
     ca_file: str
     org: Org
+    server: Server
     runtimes: Runtimes
     orgs: Path
     accounts: tuple[str, ...] = ()
@@ -73,6 +87,34 @@ class PackagedOrg:
         registry.add(
             RegisteredOrg(self.alias, self.facts["instance_url"], grant, self.facts["org_id"][:15], ca=ca, reserve=0.0)
         )
+        return registry
+
+    def node_user(self, directory: Path) -> Orgs:
+        """A node's directory in which the alias `node` logs in as a user with the permission set Integration alone."""
+        client = self.client()
+        (profile,) = client.query("SELECT Id FROM Profile WHERE Name LIKE 'Minimum Access%' LIMIT 1")
+        user = {
+            "Username": f"node.{len(list(directory.parent.glob('*')))}@{self.alias}.example",
+            "LastName": "Node",
+            "IsActive": True,
+            "Alias": "node",
+            "Email": "node@example.com",
+            "ProfileId": profile["Id"],
+            "TimeZoneSidKey": "Europe/Berlin",
+            "LocaleSidKey": "en_US",
+            "EmailEncodingKey": "UTF-8",
+            "LanguageLocaleKey": "en_US",
+        }
+        user_id = client.session.post(f"{client.base}/sobjects/User", json=user).json()["id"]
+        (granted,) = client.query("SELECT Id FROM PermissionSet WHERE Name = 'FedCRM_Integration'")
+        assigned = {"PermissionSetId": granted["Id"], "AssigneeId": user_id}
+        client.session.post(f"{client.base}/sobjects/PermissionSetAssignment", json=assigned)
+        client.session.close()
+        token = self.server.sessions.issue(Grant(self.facts["org_id"], user_id, self.facts["consumer_key"], "api"))
+        registry = Orgs.create(directory)
+        ca = Path(self.ca_file).read_text()
+        grant = SessionToken(Secret(token))
+        registry.add(RegisteredOrg("node", self.facts["instance_url"], grant, self.facts["org_id"][:15], ca=ca))
         return registry
 
     def put(self, name: str, rows: list[dict[str, Any]]) -> list[str]:
@@ -143,6 +185,19 @@ class PackagedOrg:
         """The task recomputed from raw rows, with the key that the org keeps to itself."""
         return RawRows(self.rows, base64.b64decode(self.rows_of_setting()["Pseudonym_Key__c"]), task)
 
+    def assign(self, *names: str) -> None:
+        """Give the administrator permission sets."""
+        client = self.client()
+        listed = ", ".join(f"'{name}'" for name in names)
+        for found in client.query(f"SELECT Id FROM PermissionSet WHERE Name IN ({listed})"):
+            assigned = {"PermissionSetId": found["Id"], "AssigneeId": client.session.token.user_id}
+            client.session.post(f"{client.base}/sobjects/PermissionSetAssignment", json=assigned)
+        client.session.close()
+
+    def unassign(self, name: str) -> None:
+        held = f"SELECT Id FROM PermissionSetAssignment WHERE PermissionSet.Name = '{name}'"
+        self.remove([row["Id"] for row in self.rows(held)])
+
     def set_block_size(self, entities: int) -> None:
         with self.org.transaction(self.org.admin_context().as_platform()) as transaction:
             (row,) = transaction.query("SELECT DeveloperName, MasterLabel FROM Extraction_Setting__mdt")
@@ -205,10 +260,10 @@ class Command:
 def packaged_orgs(tmp_path_factory) -> Iterator[tuple[PackagedOrg, ...]]:
     data, orgs = tmp_path_factory.mktemp("local-orgs"), tmp_path_factory.mktemp("node") / "orgs"
     held: list[Runtimes] = []
-    with served_in_thread(data, orgs=2, prepare=lambda server: held.append(Runtimes.install(server))) as (server, url):
+    with served_in_thread(data, orgs=3, prepare=lambda server: held.append(Runtimes.install(server))) as (server, url):
         document = connection_document(server, url)
         made = tuple(
-            PackagedOrg(facts, document["ca_file"], server.registry.org(facts["org_id"]), held[0], orgs)
+            PackagedOrg(facts, document["ca_file"], server.registry.org(facts["org_id"]), server, held[0], orgs)
             for facts in document["orgs"]
         )
         yield made
@@ -229,11 +284,8 @@ def install(packaged: PackagedOrg) -> float:
     began = dt.datetime.now()
     deploy(client, zip_source(PACKAGE, skip={"connectedApps"}))
     took = (dt.datetime.now() - began).total_seconds()
-    names = ", ".join(f"'{name}'" for name in PERMISSION_SETS)
-    for found in client.query(f"SELECT Id FROM PermissionSet WHERE Name IN ({names})"):
-        assigned = {"PermissionSetId": found["Id"], "AssigneeId": client.session.token.user_id}
-        client.session.post(f"{client.base}/sobjects/PermissionSetAssignment", json=assigned)
     client.session.close()
+    packaged.assign(*PERMISSION_SETS)
     return took
 
 
@@ -259,6 +311,12 @@ def tracked(packaged) -> PackagedOrg:
             for field in fields:
                 transaction.save_field(name, sobject.get(field).altered(tracked=True))
     return packaged
+
+
+@pytest.fixture
+def command_of():
+    """A node's directory of orgs -> the `fedcrm` command over it."""
+    return Command
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import shutil
 
 import pytest
 
+from fedcrm.errors import AccessDenied
 from fedcrm.features import load_data_set
 
 pytestmark = pytest.mark.slow
@@ -313,12 +314,32 @@ def test_what_is_kept_on_the_nodes_disk_is_sealed(seeded, extract):
 
 
 def test_an_org_that_was_never_paired_is_told_how(packaged_orgs, fedcrm, tmp_path):
-    other = packaged_orgs[1]
+    other = packaged_orgs[2]
     other.register(other.orgs)
     assert fedcrm("extract", "--org", other.alias, "--task", "churn", "--out", tmp_path / "x") == (
         2,
-        "org2 is not paired with this node: `fedcrm org pair org2`",
+        "org3 is not paired with this node: `fedcrm org pair org3`",
     )
     status, said = fedcrm("org", "pair", other.alias)  # no package in it
     assert status == 1
     assert "may not call the FedCRM package's pairing, or it does not exist" in said
+
+
+def test_the_nodes_own_user_asks_for_runs_and_reads_them_but_sees_no_record(seeded, command_of, tmp_path):
+    node = seeded.node_user(tmp_path / "orgs")
+    with pytest.raises(AccessDenied):
+        list(node.connect("node").query("SELECT Id, Industry FROM Account"))
+    command = command_of(tmp_path / "orgs")
+    assert command("org", "pair", "node")[0] == 0
+    words = ("extract", "--org", "node", "--task", "churn", "--out", tmp_path / "churn")
+    for _ in range(2):
+        status, said = command(*words)
+        assert status == 0, said
+        assert "is requested; the same command later reads it" in said
+    assert [run["Status__c"] for run in runs(seeded)] == ["Requested"]
+    seeded.apex("ExtractionRuns.startRequested();")  # what the scheduled job does at night
+    seeded.finish_jobs()
+    status, said = command(*words)
+    assert status == 0, said
+    assert len(load_data_set(tmp_path / "churn", task="churn").label) > 10
+    assert sorted(run["Status__c"] for run in runs(seeded)) == ["Completed", "Requested"]
