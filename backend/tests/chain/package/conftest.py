@@ -51,6 +51,28 @@ class Workshop:
         assert all(result.success for result in results), [r.errors for r in results if not r.success][:3]
         return [result.id for result in results]
 
+    def user(self, profile: str, *permission_sets: str) -> str:
+        """A new active user with a profile and permission sets, by id."""
+        (found,) = self.query(f"SELECT Id FROM Profile WHERE Name = '{profile}'")
+        (count,) = self.query("SELECT COUNT(Id) n FROM User")
+        row = {
+            "ProfileId": found["Id"],
+            "Username": f"user{count['n']}@example.com",
+            "Email": "user@example.com",
+            "LastName": "User",
+            "Alias": "user",
+            "IsActive": True,
+            "EmailEncodingKey": "UTF-8",
+            "LanguageLocaleKey": "en_US",
+            "LocaleSidKey": "en_US",
+            "TimeZoneSidKey": "Europe/Berlin",
+        }
+        (user,) = self.insert("User", [row])
+        for name in permission_sets:
+            (found,) = self.query(f"SELECT Id FROM PermissionSet WHERE Name = '{name}'")
+            self.insert("PermissionSetAssignment", [{"AssigneeId": user, "PermissionSetId": found["Id"]}])
+        return user
+
     def query(self, soql: str) -> list[dict[str, object]]:
         with self.org.snapshot(self.admin.as_platform()) as transaction:
             return [dict(row) for row in transaction.query(soql)]

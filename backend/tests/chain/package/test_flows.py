@@ -50,25 +50,6 @@ def save(workshop, name, rows, *, update=False):
     return [result.id for result in results]
 
 
-def a_colleague(workshop) -> str:
-    """A new user, by id."""
-    (profile,) = workshop.query("SELECT Id FROM Profile WHERE Name = 'Standard User'")
-    (count,) = workshop.query("SELECT COUNT(Id) n FROM User")
-    row = {
-        "ProfileId": profile["Id"],
-        "Username": f"colleague{count['n']}@example.com",
-        "Email": "colleague@example.com",
-        "LastName": "Colleague",
-        "Alias": "col",
-        "IsActive": True,
-        "EmailEncodingKey": "UTF-8",
-        "LanguageLocaleKey": "en_US",
-        "LocaleSidKey": "en_US",
-        "TimeZoneSidKey": "Europe/Berlin",
-    }
-    return workshop.insert("User", [row])[0]
-
-
 @pytest.mark.parametrize(
     ("name", "row", "task"),
     [
@@ -97,7 +78,7 @@ def test_a_case_is_scored_again_for_its_new_owner_only(world):
     save(workshop, "Case", [{"Id": case, "Subject": "changed"}], update=True)
     flows.run_pending()
     assert node.asked == []
-    other = a_colleague(workshop)
+    other = workshop.user("Standard User")
     save(workshop, "Case", [{"Id": case, "OwnerId": other}], update=True)
     flows.run_pending()
     assert [each["task"] for each in node.asked] == ["case_escalation"]
@@ -121,7 +102,7 @@ def test_a_record_is_saved_and_its_last_score_stays_while_the_node_is_away(world
     flows.run_pending()
     before = workshop.query(f"SELECT Score__c, Scored_At__c FROM Prediction__c WHERE Case__c = '{case}'")
     node.is_away = True
-    other = a_colleague(workshop)
+    other = workshop.user("Standard User")
     save(workshop, "Case", [{"Id": case, "OwnerId": other}], update=True)
     flows.run_pending()
     node.is_away = False
