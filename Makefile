@@ -11,7 +11,7 @@ OUT    ?= out/demo
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: help setup demo test test-fast bench lint format lock clean postgresql
+.PHONY: help setup demo test test-fast bench faults lint format lock clean postgresql
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/  make \1\t\2/' | expand -t 20
@@ -36,6 +36,9 @@ test-fast: $(READY) ## everything that takes no real processes and no whole trai
 
 bench: $(READY) ## secure aggregation, whole trainings and histograms, as ratios within one run
 	cd backend && $(PYTHON) -m bench
+
+faults: $(READY) ## 10,000 rounds in which messages get lost, late, doubled and damaged, and everybody may crash
+	cd backend && $(PYTHON) -m bench.faults
 
 lint: $(READY) ## ruff, mypy --strict, bandit, import-linter
 	cd backend && $(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check . && $(PYTHON) -m mypy \

@@ -1,8 +1,8 @@
 """`make bench`: what things cost, as ratios within this one run; timings between runs or machines say little.
 
 Secure aggregation by step, beside a plain numpy sum and Paillier; a participant's answer by rows; whole trainings
-by rows, encrypted and in plain; scores with explanations, beside XGBoost's and shap's, and over HTTP. Writes
-bench/results.json at the top of the repository and prints a table.
+by rows, encrypted and in plain; how often the gate refuses models that are equal; scores with explanations, beside
+XGBoost's and shap's, and over HTTP. Writes bench/results.json at the top of the repository and prints a table.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from bench import boosting_bench, secagg_bench, service_bench
+from bench import boosting_bench, gate_bench, secagg_bench, service_bench
 from fedcrm.evaluation.simulation import Federation, train_private
+from fedcrm.evaluation.telco import telco_demo
 from fedcrm.features import DataSet, propose_schema, split
 from fedcrm.features.description import Description, PublicCategories, PublicRange
 from fedcrm.federation import WeightSettings
 
 RESULTS = Path(__file__).resolve().parents[2] / "bench" / "results.json"
+WIDTH = 160  # where the output is no terminal
 SHARES = (0.28, 0.2, 0.15, 0.1, 0.08, 0.07, 0.06, 0.04, 0.02)
 
 
@@ -63,13 +65,32 @@ def trainings(*sizes: int) -> list[dict[str, Any]]:
     return found
 
 
+def ratios(measured: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What secure aggregation costs beside the two extremes: no encryption at all, and Paillier's upload."""
+    cpu = {(r["n"], r["coordinates"], r["system"].split()[0], r["step"]): r["cpu_ms"] for r in measured}
+    return [
+        {
+            "n": n,
+            "coordinates": coordinates,
+            "attempt / plain sum": cpu[n, coordinates, "fedcrm.secagg", "whole attempt"] / plain,
+            "Paillier upload / upload": cpu[n, coordinates, "Paillier", "upload"]
+            / cpu[n, coordinates, "fedcrm.secagg", "upload"],
+        }
+        for (n, coordinates, system, step), plain in cpu.items()
+        if (system, step) == ("numpy,", "add")
+    ]
+
+
 def main() -> None:
     """Measure, write, print."""
-    console = Console()
+    console = Console() if Console().is_terminal else Console(width=WIDTH)
+    secagg = secagg_bench.rows()
     results = {
-        "secure_aggregation": secagg_bench.rows(),
+        "secure_aggregation": secagg,
+        "secure_aggregation_ratios": ratios(secagg),
         "answers": boosting_bench.rows(50_000, 500_000, 5_000_000),
         "trainings": trainings(5_000, 50_000),
+        "gate": gate_bench.rows([telco_demo()]),
         **service_bench.rows(),
     }
     RESULTS.parent.mkdir(exist_ok=True)

@@ -23,7 +23,7 @@ __all__ = ["Aggregate", "Learner", "Query", "Respondent", "Structure"]
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """One table of coordinates in which a record touches one place.
+    """One vector of coordinates to which a record adds one of bounded length.
 
     length: coordinates, >= 1.
     share:  this table's fraction a^2 of the training's mu^2, > 0.

@@ -1,12 +1,12 @@
 """At home: what a participant makes of the federated model with its own records. Nothing of it leaves.
 
-    margin = b + w . (A, R, Lx, Ll),   w >= 0
+    margin = b + w . (A, R, Lx, Ll, F),   w >= 0
 
 A: the federated model, terms re-weighted and bins shifted (`adjusted`); R: tuned trees on the federated margin;
-Lx, Ll: tuned trees and ridge logistic regression on own rows alone. All four are sums over fields in margin
-space, so the whole stays explainable. The four models use all home rows, out of fold; the weights see only
-rows that federated training has not: on rows it has seen, the federated parts look better than they are.
-A ridge towards (1/2, 1/2, 0, 0) carries organisations with few such rows.
+Lx, Ll: tuned trees and ridge logistic regression on own rows alone; F: the federated model as it is. All are sums
+over fields in margin space, so the whole stays explainable. They use all home rows, out of fold. Rows
+that federated training has seen make its parts look better than they are, more so the less noise it had, so such a
+row counts a quarter in the weights. A ridge towards equal weights carries organisations with few rows.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ from fedcrm.errors import StorageError
 
 __all__ = ["Choice", "HomeModel", "PersonalModel", "home_folds"]
 
-PARTS = ("A", "R", "Lx", "Ll")
-PRIOR = (0.5, 0.5, 0.0, 0.0)
+PARTS = ("A", "R", "Lx", "Ll", "F")
+PRIOR = (0.2,) * len(PARTS)
+SEEN = 0.25  # weight of a row that federated training has seen; 0 is worse for large organisations, 1 at epsilon 8
 ENOUGH = 50  # of either class, for one hold-out to choose by
 CLEARLY = 1.645  # standard errors of the paired loss: one-sided 95 %
 
@@ -62,11 +63,13 @@ class PersonalModel:
 
     def margin(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         """Log-odds, (n,)."""
+        federated = self.federated.margin(X)
         parts = [
             self.adjusted.margin(X),
-            self.federated.margin(X) + self.residual.margin(X),
+            federated + self.residual.margin(X),
             self.local.trees.margin(X),
             self.local.logit.margin(X),
+            federated,
         ]
         return self.stack.margin(np.stack(parts, axis=1))
 
@@ -74,7 +77,7 @@ class PersonalModel:
         """Points of every field, pairs halved, (n, k + 1), constants last; rows add up to `margin`."""
         w = self.stack.weights
         out = w[0] * self.adjusted.contributions(X)
-        out += w[1] * (self.federated.contributions(X) + self.residual.contributions(X))
+        out += (w[1] + w[4]) * self.federated.contributions(X) + w[1] * self.residual.contributions(X)
         out += w[2] * self.local.trees.contributions(X) + w[3] * self.local.logit.contributions(X)
         out[:, -1] += self.stack.intercept
         return np.asarray(out, np.float64)
@@ -103,7 +106,7 @@ class HomeModel:
         """Fit on train and validation rows together.
 
         federated:    as this participant uses it (`FederatedModel.restricted` to its blocks).
-        X_validation: rows that federated training has not seen; they alone decide weights and choice.
+        X_validation: rows that federated training has not seen; they alone decide between stack and local model.
         local:        a LocalModel already fitted on train rows followed by validation rows, with
             `home_folds`; on other folds its margins would be out of fold on too few of the rows that count.
         groups:       rows never parted by a fold, train rows first.
@@ -120,10 +123,11 @@ class HomeModel:
         adjusted = Adjusted.fit(federated, X, y, folds)
         category = category_columns(federated.schema)
         residual = TunedTrees.fit(X, y, folds, seed, category, base_margin=margin)
-        parts = np.stack([adjusted.oof, residual.oof, local.trees.oof, local.logit.oof], axis=1)
-        fresh = np.all(np.isfinite(parts), axis=1)
-        fresh[: len(y_train)] = False
-        stack = Stack.fit(parts[fresh], y[fresh], PRIOR)
+        parts = np.stack([adjusted.oof, residual.oof, local.trees.oof, local.logit.oof, margin], axis=1)
+        usable = np.all(np.isfinite(parts), axis=1)
+        fresh = usable & (np.arange(len(y)) >= len(y_train))
+        weight = np.where(fresh, 1.0, SEEN)
+        stack = Stack.fit(parts[usable], y[usable], PRIOR, weight=weight[usable])
         personal = PersonalModel(adjusted, residual, local, stack, stack.margin(parts))
         return cls(personal, local, _choose(personal.oof[fresh], local.oof[fresh], y[fresh]))
 

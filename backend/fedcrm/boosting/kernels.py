@@ -82,7 +82,7 @@ def count_cells(x, cuts, cells):  # type: ignore[no-untyped-def]  # compiled: nu
 
 
 @numba.njit(cache=True)
-def _cells(codes, begin, end, fields, starts, lookup, t, out):  # type: ignore[no-untyped-def]  # compiled
+def _cells(codes, begin, end, fields, starts, lookup, t, out):  # type: ignore[no-untyped-def]  # compiled: numba infers the types
     n = end - begin
     first = codes[fields[t, 0], begin:end]
     map0 = lookup[starts[t, 0] :]
@@ -103,20 +103,24 @@ def _cells(codes, begin, end, fields, starts, lookup, t, out):  # type: ignore[n
 
 
 @numba.njit(cache=True)
-def _margins(codes, fields, starts, lookup, offsets, table, which, out):  # type: ignore[no-untyped-def]  # compiled
+def _add_points(points, cell, margin):  # type: ignore[no-untyped-def]  # compiled: numba infers the types
+    for i in range(len(margin)):
+        margin[i] += points[cell[i]]
+
+
+@numba.njit(cache=True)
+def _margins(codes, fields, starts, lookup, offsets, table, which, out):  # type: ignore[no-untyped-def]  # compiled: numba infers the types
     n = codes.shape[1]
     cell = np.empty(BLOCK, np.uint16)
     for begin in range(0, n, BLOCK):
         end = min(n, begin + BLOCK)
         for t in which:
             _cells(codes, begin, end, fields, starts, lookup, t, cell)
-            o = offsets[t]
-            for i in range(end - begin):
-                out[begin + i] += table[o + cell[i]]
+            _add_points(table[offsets[t] :], cell, out[begin:end])
 
 
 @numba.njit(cache=True)
-def _histogram(codes, fields, starts, lookup, offsets, table, needed, live, places, margin, y, total):  # type: ignore[no-untyped-def]  # compiled
+def _histogram(codes, fields, starts, lookup, offsets, table, needed, live, places, margin, y, total):  # type: ignore[no-untyped-def]  # compiled: numba infers the types
     n = codes.shape[1]
     cells = np.empty((len(needed), BLOCK), np.uint16)
     packed = np.empty(BLOCK, np.int64)
@@ -131,9 +135,7 @@ def _histogram(codes, fields, starts, lookup, offsets, table, needed, live, plac
             cell = cells[k]
             _cells(codes, begin, end, fields, starts, lookup, t, cell)
             if live[k]:
-                part = table[offsets[t] : offsets[t + 1]]
-                for i in range(m):
-                    f[i] += part[cell[i]]
+                _add_points(table[offsets[t] :], cell, f[:m])
         for i in range(m):
             p = 1.0 / (1.0 + np.exp(-f[i]))
             g = np.int64(np.rint(_SCALE * (p - y[begin + i])))

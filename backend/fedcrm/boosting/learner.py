@@ -11,7 +11,6 @@ The shares of all structures over all queries add up to at most the share handed
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -22,13 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedcrm.boosting.bins import Bins, category_bins, category_cells, number_bins, number_cells, whole_levels
+from fedcrm.boosting.counting import check_answer, check_start, count_query, counts_of, ranged, rangeless, ranges_query
 from fedcrm.boosting.estimate import Estimate, Evidence
 from fedcrm.boosting.grid import Grid
-from fedcrm.boosting.messages import CountQuestion, HistogramQuestion, canonical, spans
+from fedcrm.boosting.messages import HistogramQuestion, canonical, spans
 from fedcrm.boosting.model import FederatedModel, Term
 from fedcrm.boosting.pairs import coarse_axis
 from fedcrm.boosting.quantise import HESSIAN_SCALE, QUANTISED_SENSITIVITY, SCALE
-from fedcrm.boosting.ranges import GRID, range_of
+from fedcrm.boosting.ranges import FINE
 from fedcrm.boosting.settings import Recipe, Settings
 from fedcrm.boosting.suspicion import partition_fault
 from fedcrm.features import Kind, Schema
@@ -89,16 +89,9 @@ class BoostedTrees:
         share:     most that all structures' shares over the training may add up to, in (0, 1].
         Raises ValueError on values outside these, or where a category has no levels yet.
         """
-        if not (0 < share <= 1 and signal > 0 and rows > 0 and math.isfinite(base_rate)):
-            raise ValueError(f"cannot start with share {share}, signal {signal}, {rows} rows, rate {base_rate}")
-        if not schema.fields:
-            raise ValueError("a schema needs a field")
-        unknown = [f.name for f in schema.fields if f.kind is Kind.CATEGORICAL and f.categories is None]
-        if unknown:
-            raise ValueError(f"release the categories of {', '.join(unknown)} first")
-        rate = min(max(base_rate, 0.005), 0.995)
-        learner = cls(schema, math.log(rate / (1 - rate)), settings, Recipe.of(settings, signal, rows, share))
-        learner._stage = Stage.RANGES if learner._without_range() else Stage.CELLS
+        base = check_start(schema, base_rate, signal, rows, share)
+        learner = cls(schema, base, settings, Recipe.of(settings, signal, rows, share))
+        learner._stage = Stage.RANGES if rangeless(schema) else Stage.CELLS
         if learner._stage is Stage.CELLS:
             learner._enter_cells()
         return learner
@@ -177,7 +170,7 @@ class BoostedTrees:
         query = self.next_query()
         if query is None:
             raise ValueError("the training is finished")
-        _check(aggregate, query)
+        check_answer(aggregate, query)
         if self._stage is Stage.RANGES:
             self._absorb_ranges(query, aggregate)
         elif self._stage is Stage.CELLS:
@@ -209,9 +202,6 @@ class BoostedTrees:
 
     # --- counting ------------------------------------------------------------------------------------------
 
-    def _without_range(self) -> list[int]:
-        return [j for j, f in enumerate(self._schema.fields) if f.kind is Kind.NUMERIC and f.low is None]
-
     def _counted(self) -> list[int]:
         """Fields whose cells are counted: numbers, and categories with many levels."""
         found = []
@@ -224,38 +214,21 @@ class BoostedTrees:
         f = self._schema.fields[j]
         if f.kind is Kind.CATEGORICAL:
             return category_cells(f.levels)
-        if f.low is None or f.high is None:
-            return GRID
-        return number_cells(f.low, f.high, f.log, self._recipe.cells)
+        return number_cells(f.low or 0.0, f.high or 0.0, f.log, self._recipe.cells)
 
     def _count_query(self) -> Query:
-        ranges = self._stage is Stage.RANGES
-        fields = self._without_range() if ranges else self._counted()
-        edges = [GRID if ranges else self._edges(j) for j in fields]
-        share = self._settings.range_share if ranges else self._settings.cell_share
-        each = share * self._recipe.share / len(fields)
-        structures = tuple(
-            Structure(self._schema.fields[j].name, len(e) + 2, each, self._schema.fields[j].block)
-            for j, e in zip(fields, edges, strict=True)
-        )
-        body = CountQuestion(tuple(fields), tuple(edges)).to_bytes()
-        return Query(self._stage.value, structures, float(SCALE), SCALE, body)
+        s, fields = self._settings, self._counted()
+        if self._stage is Stage.RANGES:
+            return ranges_query(self._schema, FINE, s.range_share * self._recipe.share)
+        edges = [self._edges(j) for j in fields]
+        return count_query(self._stage.value, self._schema, fields, edges, s.cell_share * self._recipe.share)
 
     def _absorb_ranges(self, query: Query, aggregate: Aggregate) -> None:
-        found, bins = {}, list(self._bins)
-        logs = []
-        for j, (counts, variance) in zip(self._without_range(), _counts(query, aggregate), strict=True):
-            name = self._schema.fields[j].name
-            r = range_of(counts[:-1], variance[:-1])
-            if r is None:  # nothing to see: one bin, and any range will do
-                found[name] = (0.0, 1.0)
-                bins[j] = Bins(np.empty(0, np.float32), np.zeros(1, np.uint8), 1, ordered=True)
-                continue
-            found[name] = (r.low, r.high)
-            if r.log:
-                logs.append(name)
+        self._schema, blank = ranged(self._schema, query, aggregate, FINE)
+        bins = list(self._bins)
+        for j in blank:
+            bins[j] = Bins(np.empty(0, np.float32), np.zeros(1, np.uint8), 1, ordered=True)
         self._bins = tuple(bins)
-        self._schema = _with_ranges(self._schema, found, logs)
         self._enter_cells()
 
     def _enter_cells(self) -> None:
@@ -265,7 +238,7 @@ class BoostedTrees:
 
     def _absorb_cells(self, query: Query, aggregate: Aggregate) -> None:
         bins = list(self._bins)
-        for j, (counts, variance) in zip(self._counted(), _counts(query, aggregate), strict=True):
+        for j, (counts, variance) in zip(self._counted(), counts_of(query, aggregate), strict=True):
             edges, counts, variance = self._edges(j), counts[:-1], variance[:-1]
             if self._schema.fields[j].kind is Kind.NUMERIC:
                 bins[j] = number_bins(edges, counts, variance, self._recipe.bins)
@@ -373,7 +346,12 @@ class BoostedTrees:
         best = fit[: self._recipe.pair_fields]
         axes = {
             j: coarse_axis(
-                j, bins[j], self._fields[j].mass(), self._fields[j].table, self._recipe.pair_bins, s.pair_levels
+                j,
+                bins[j],
+                self._fields[j].mass(),
+                self._fields[j].table,
+                self._recipe.pair_bins,
+                self._recipe.pair_levels,
             )
             for j in best
         }
@@ -391,24 +369,6 @@ class BoostedTrees:
         return next((b for f in grid.fields if (b := self._schema.fields[f].block) is not None), None)
 
 
-def _check(aggregate: Aggregate, query: Query) -> None:
-    if aggregate.sums.shape != (query.length,) or aggregate.noise_variance.shape != (query.length,):
-        raise ValueError(f"expected {query.length} coordinates, not {aggregate.sums.shape}")
-    if not np.all(np.isfinite(aggregate.noise_variance)) or np.any(aggregate.noise_variance < 0):
-        raise ValueError("noise variances are finite and not negative")
-    if aggregate.unit < 1:
-        raise ValueError("the unit weight is positive")
-
-
-def _counts(query: Query, aggregate: Aggregate) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Noisy counts and their variances, one pair a structure."""
-    unit = float(SCALE * aggregate.unit)
-    return [
-        (aggregate.sums[where] / unit, aggregate.noise_variance[where] / unit**2)
-        for where in spans([s.length for s in query.structures])
-    ]
-
-
 def _evidence(aggregate: Aggregate, where: slice) -> Evidence:
     unit = float(SCALE * aggregate.unit)
     g, h = np.split(aggregate.sums[where] / unit, 2)
@@ -417,12 +377,3 @@ def _evidence(aggregate: Aggregate, where: slice) -> Evidence:
     # A record at weight w spreads w^2 h around a gradient that counts w h.
     spread = float(np.sum(weights**2) / np.sum(weights)) if len(weights) else 1.0
     return Evidence(g, h / HESSIAN_SCALE, noise, spread)
-
-
-def _with_ranges(schema: Schema, found: dict[str, tuple[float, float]], logs: Sequence[str]) -> Schema:
-    """The schema with released ranges, and log scales where they suit."""
-    raw = json.loads(schema.with_ranges(found, provenance="released privately").to_json())
-    for f in raw["fields"]:
-        if f["name"] in logs:
-            f["log"] = True
-    return Schema.from_json(json.dumps(raw))

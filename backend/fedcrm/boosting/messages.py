@@ -1,7 +1,7 @@
 """What a query's body says. It carries all public state that an answer needs: respondents remember nothing.
 
-Three kinds: counts over public cells (ranges and fine cells), and gradient histograms over the terms as they
-stand. Canonical JSON with float64 tables in base64, so equal questions have equal bytes.
+Three kinds: counts over public cells (ranges and fine cells), gradient histograms over the terms as they stand, and
+gradients along directions. Canonical JSON with float64 tables in base64, so equal questions have equal bytes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 from fedcrm.boosting.bins import Bins
 from fedcrm.boosting.grid import Grid
 
-__all__ = ["CountQuestion", "HistogramQuestion", "canonical", "floats", "parse", "raw_floats"]
+__all__ = ["CountQuestion", "DirectionQuestion", "HistogramQuestion", "canonical", "floats", "parse", "raw_floats"]
+
+MOST_DIRECTION = 1e6  # squares of it stay far from what float64 can hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,32 @@ class HistogramQuestion:
         )
 
 
-def parse(body: bytes) -> CountQuestion | HistogramQuestion:
+@dataclass(frozen=True, slots=True)
+class DirectionQuestion:
+    """Gradients along directions of every field, at the margin of one table a field.
+
+    bins:       of every field, in schema order.
+    tables:     log-odds of their bins now, missing last, (bins + 1,).
+    directions: what a record in a bin says, before it takes the unit length, (bins + 1, directions).
+    """
+
+    bins: tuple[Bins, ...]
+    tables: tuple[NDArray[np.float64], ...]
+    directions: tuple[NDArray[np.float64], ...]
+
+    def to_bytes(self) -> bytes:
+        """Canonical bytes."""
+        return canonical(
+            {
+                "kind": "directions",
+                "bins": [b.to_raw() for b in self.bins],
+                "tables": [raw_floats(t) for t in self.tables],
+                "directions": [raw_floats(d) for d in self.directions],
+            }
+        )
+
+
+def parse(body: bytes) -> CountQuestion | HistogramQuestion | DirectionQuestion:
     """Inverse of to_bytes. Raises ValueError on anything else."""
     try:
         raw: Any = json.loads(body)
@@ -75,6 +102,8 @@ def parse(body: bytes) -> CountQuestion | HistogramQuestion:
             return _count(raw)
         if raw["kind"] == "histogram":
             return _histogram(raw)
+        if raw["kind"] == "directions":
+            return _directions(raw)
     except (KeyError, TypeError, AttributeError, RecursionError) as wrong:
         raise ValueError("this is not a question of this learner") from wrong
     raise ValueError("unknown kind of question")
@@ -102,6 +131,23 @@ def _histogram(raw: Any) -> HistogramQuestion:
     if not all(np.all(np.isfinite(t)) for t in tables):
         raise ValueError("tables are finite")
     return HistogramQuestion(bins, grids, tables, asked)
+
+
+def _directions(raw: Any) -> DirectionQuestion:
+    bins = tuple(Bins.from_raw(b) for b in raw["bins"])
+    tables = tuple(floats(t) for t in raw["tables"])
+    rows = tuple(floats(d) for d in raw["directions"])
+    cells = [b.count + 1 for b in bins]
+    if [len(t) for t in tables] != cells or len(rows) != len(cells):
+        raise ValueError("one table and one set of directions a field")
+    if any(len(r) % m for r, m in zip(rows, cells, strict=True)):
+        raise ValueError("as many directions in every bin")
+    directions = tuple(r.reshape(m, -1) for r, m in zip(rows, cells, strict=True))
+    if not all(np.all(np.isfinite(t)) for t in tables):
+        raise ValueError("tables are finite")
+    if not all(np.all(np.abs(d) <= MOST_DIRECTION) for d in directions):  # also refuses nan
+        raise ValueError("directions are of moderate size")
+    return DirectionQuestion(bins, tables, directions)
 
 
 def canonical(value: object) -> bytes:

@@ -14,7 +14,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["HESSIAN_SCALE", "QUANTISED_SENSITIVITY", "SCALE", "quantised", "reachable_pairs"]
+__all__ = [
+    "DIRECTION_SCALE",
+    "HESSIAN_SCALE",
+    "QUANTISED_SENSITIVITY",
+    "SCALE",
+    "direction_sensitivity",
+    "quantised",
+    "reachable_pairs",
+]
 
 SCALE: Final = 64
 """Integers per unit of gradient (and per record of a count): rounding then adds under 1 % to a record's own spread."""
@@ -61,3 +69,12 @@ def _maximum_norm() -> float:
 
 QUANTISED_SENSITIVITY: Final[float] = _maximum_norm()
 """Most that one record changes one structure: L2 norm over the quantised table (64.2, not 64)."""
+
+
+DIRECTION_SCALE: Final = 1024
+"""Integers per unit length of a vector of directions. All its coordinates are rounded, so the grid is finer."""
+
+
+def direction_sensitivity(length: int) -> float:
+    """Most that one record changes a vector of this many coordinates: unit length, each coordinate half a step off."""
+    return DIRECTION_SCALE * (1 + 1e-9) + math.sqrt(length) / 2

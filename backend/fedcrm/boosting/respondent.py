@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedcrm.boosting.bins import Bins, codes
+from fedcrm.boosting.directions import direction_groups, direction_sums
 from fedcrm.boosting.grid import Grid, layout
 from fedcrm.boosting.kernels import count_cells, histogram
-from fedcrm.boosting.messages import CountQuestion, HistogramQuestion, parse
-from fedcrm.boosting.quantise import QUANTISED_SENSITIVITY, SCALE
+from fedcrm.boosting.messages import CountQuestion, DirectionQuestion, HistogramQuestion, parse
+from fedcrm.boosting.quantise import DIRECTION_SCALE, QUANTISED_SENSITIVITY, SCALE, direction_sensitivity
 from fedcrm.features import Schema
 from fedcrm.learning import Query
 
@@ -44,6 +45,7 @@ class HistogramRespondent:
             raise ValueError("labels are 0 or 1 and the intercept is finite")
         own = {f.block for f in schema.fields if f.block is not None}
         self.blocks: frozenset[str] = frozenset(own) if blocks is None else frozenset(blocks) & own
+        self._schema = schema
         self._X = X
         self._y = y.astype(np.float64)
         self._start = np.full(len(X), float(intercept))
@@ -59,10 +61,23 @@ class HistogramRespondent:
         structures announced, or the sensitivity or magnitude announced is less than the answer's.
         """
         question = parse(query.body)
-        least = float(SCALE) if isinstance(question, CountQuestion) else QUANTISED_SENSITIVITY
-        if query.sensitivity < least or query.magnitude < SCALE:
+        match question:
+            case CountQuestion():
+                least, magnitude = float(SCALE), SCALE
+            case HistogramQuestion():
+                least, magnitude = QUANTISED_SENSITIVITY, SCALE
+            case DirectionQuestion():
+                longest = max((s.length for s in query.structures), default=1)
+                least, magnitude = direction_sensitivity(longest), DIRECTION_SCALE
+        if query.sensitivity < least or query.magnitude < magnitude:
             raise ValueError(f"an answer has sensitivity {least}, not {query.sensitivity}")
-        pieces = self._counts(question) if isinstance(question, CountQuestion) else self._sums(question)
+        match question:
+            case CountQuestion():
+                pieces = self._counts(question)
+            case HistogramQuestion():
+                pieces = self._sums(question)
+            case DirectionQuestion():
+                pieces = self._along(question)
         if [len(p) for p in pieces] != [s.length for s in query.structures]:
             raise ValueError("the question does not ask for the structures it announces")
         return np.concatenate(pieces) if pieces else np.zeros(0, np.int64)
@@ -98,6 +113,24 @@ class HistogramRespondent:
             )
         )
         return [found[t].ravel() if t in found else np.zeros(2 * grids[t].cells, np.int64) for t in question.asked]
+
+    def _along(self, question: DirectionQuestion) -> list[NDArray[np.int64]]:
+        """One vector a group of fields: its directions, then the curvature."""
+        if len(question.bins) != len(self._has):
+            raise ValueError(f"bins of {len(question.bins)} fields where there are {len(self._has)}")
+        binned = self._codes(question.bins)
+        margin = self._start.copy()
+        for j, table in enumerate(question.tables):
+            if self._has[j]:
+                margin += table[binned[j]]
+        pieces = []
+        for _, fields in direction_groups(self._schema):
+            directions = [question.directions[j] for j in fields]
+            if all(self._has[j] for j in fields):
+                pieces.append(direction_sums(binned[list(fields)], directions, margin, self._y))
+            else:
+                pieces.append(np.zeros(sum(d.shape[1] for d in directions) + 1, np.int64))
+        return pieces
 
     def _knows(self, grid: Grid) -> bool:
         return all(self._has[f] for f in grid.fields)

@@ -29,19 +29,23 @@ class Stack:
         y: NDArray[np.float64],
         prior: Sequence[float],
         strength: float = STRENGTH,
+        weight: NDArray[np.float64] | None = None,
     ) -> Stack:
         """parts: out-of-fold margins, (n, m); y: 0/1, (n,); prior: (m,) weights the ridge pulls towards.
+
+        weight: how much each row counts, (n,); by default 1.
 
         With few rows, even none, the prior carries the answer. Its intercept then is 0.
         """
         centre = np.asarray(prior, dtype=np.float64)
+        row = np.ones(len(y)) if weight is None else weight
 
         def loss(x: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
             z = parts @ x[:-1] + x[-1]
-            error = 1 / (1 + np.exp(-np.clip(z, -35, 35))) - y
+            error = row * (1 / (1 + np.exp(-np.clip(z, -35, 35))) - y)
             off = x[:-1] - centre
             # The intercept has a weak ridge of its own, so that a part without one class stays finite.
-            value = np.sum(np.logaddexp(0.0, z) - y * z) + 0.5 * strength * off @ off + 0.5 * x[-1] ** 2
+            value = np.sum(row * (np.logaddexp(0.0, z) - y * z)) + 0.5 * strength * off @ off + 0.5 * x[-1] ** 2
             return float(value), np.append(parts.T @ error + strength * off, error.sum() + x[-1])
 
         bounds = [(0.0, None)] * len(centre) + [(None, None)]

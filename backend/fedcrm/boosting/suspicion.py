@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections import defaultdict
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from fedcrm.boosting.messages import spans
 from fedcrm.learning import Aggregate, Query
 
-__all__ = ["FALSE_ALARM", "partition_fault"]
+__all__ = ["FALSE_ALARM", "balance_fault", "partition_fault"]
 
 FALSE_ALARM = 1e-6
 """Chance that honest noise fails the check, per block and query."""
@@ -51,6 +52,24 @@ def partition_fault(query: Query, aggregate: Aggregate, parts: int) -> str | Non
             freedom += len(x) - 1
         if freedom and statistic > chi2.isf(FALSE_ALARM, freedom):
             return _message(block, f"within noise (chi-square {statistic:.1f} with {freedom} degrees of freedom)")
+    return None
+
+
+def balance_fault(
+    totals: NDArray[np.float64], variances: NDArray[np.float64], slack: NDArray[np.float64]
+) -> str | None:
+    """Why sums that are zero for every record are not zero up to noise and rounding, or None.
+
+    A category's centred indicators add up to nothing, whatever the level. totals: their sums, one a category;
+    variances: of the totals' noise; slack: most that rounding moves them. All (categories,).
+    """
+    excess = np.maximum(np.abs(totals) - slack, 0.0)
+    if np.any((variances <= 0) & (excess > 0)):
+        return _message(None, "exactly")
+    known = variances > 0
+    statistic = float(np.sum(excess[known] ** 2 / variances[known]))
+    if np.any(known) and statistic > chi2.isf(FALSE_ALARM, int(known.sum())):
+        return _message(None, f"within noise (chi-square {statistic:.1f} with {int(known.sum())} degrees of freedom)")
     return None
 
 

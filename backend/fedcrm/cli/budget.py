@@ -155,6 +155,31 @@ def forecast(
         )
 
 
+@budget.command()
+def renew(
+    node: NodeOption,
+    period: Annotated[str, typer.Option("--period", help="Name of the new period, one never used before.")],
+    epsilon: Annotated[
+        float | None, typer.Option("--epsilon", help="Its limit; default: that of the node's first period.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Begin a new governance period, with a limit of its own. The sum since the beginning goes on."""
+    settings = Node.read_settings(node)
+    ledger, limit = _open(node, settings), settings.epsilon_budget if epsilon is None else epsilon
+    spent, total = ledger.spent(), ledger.all_time()
+    _say(
+        f"{ledger.organisation}: {spent.epsilon:.3f} of {ledger.epsilon_budget:g} was spent in period {ledger.period}."
+    )
+    _say(f"Since the beginning it was {total.epsilon:.3f}; period {period} allows {limit:g} on top of it.")
+    if not yes and not typer.confirm("Begin it? This is a decision of the organisation and cannot be taken back."):
+        _say("Nothing was changed.")
+        raise typer.Exit(1)
+    ledger.start_period(period, epsilon_budget=limit, delta=settings.delta, pure_share=settings.pure_share)
+    head = ledger.verify()
+    _say(f"Period {period} has begun, with epsilon {limit:g}. The chain ends at {head.sequence} {head.hash}.")
+
+
 def _open(node: Path, settings: NodeSettings) -> Ledger:
     """The ledger alone: no keys are needed to look at it."""
     return Ledger.open(settings.database or node / "node.sqlite")

@@ -23,6 +23,7 @@ from typing import Any
 
 from fedcrm import __version__
 from fedcrm.errors import DataSetError, FedCRMError, FederationError, SettingsError
+from fedcrm.evaluation.locking import only_one
 from fedcrm.evaluation.methods import WEIGHTS, Judged, Plan, compare
 from fedcrm.evaluation.runs import Comparison, Method, SetRuns
 from fedcrm.evaluation.workers import one_thread_each, settle_in
@@ -95,6 +96,11 @@ def run_comparison(options: ComparisonOptions, on_step: Callable[[Step], None] =
     results file cannot be used, and a FedCRMError where a piece fails; what was finished before is in the file.
     """
     _check_place(options.out)
+    with only_one(options.out.with_name(f".{options.out.name}.lock"), options.out):
+        return _run(options, on_step)
+
+
+def _run(options: ComparisonOptions, on_step: Callable[[Step], None]) -> Comparison:
     found = [_Found.check(directory, options) for directory in options.directories]
     twice = [name for name, count in Counter(f.runs.name for f in found).items() if count > 1]
     if twice:

@@ -27,6 +27,7 @@ from fedcrm.boosting import FederatedModel, HomeModel, Settings, to_booster
 from fedcrm.errors import SettingsError, StorageError
 from fedcrm.evaluation.baselines import fit_central
 from fedcrm.evaluation.effects import field_effects, pair_names
+from fedcrm.evaluation.locking import only_one
 from fedcrm.evaluation.metrics import auc, mean_over_participants, spearman, spearman_attainable
 from fedcrm.evaluation.report import render_model_card, render_report
 from fedcrm.evaluation.results import Charges, DemoResults, OrganisationResult
@@ -49,12 +50,14 @@ from fedcrm.federation import (
     Serves,
     Trained,
     TrainingTerms,
+    Verdict,
     WeightSettings,
     adopt,
     directory_name,
     standings_of,
     train,
     unit_names,
+    unit_numbers,
     write_atomically,
 )
 from fedcrm.privacy import Cost, bound_rows_per_unit
@@ -118,12 +121,17 @@ class Progress:
 def run_demo(options: DemoOptions, *, resume: bool = False, progress: Progress | None = None) -> DemoResults:
     """Run, or go on with, a demo. Raises SettingsError on options that cannot be, before anything is made."""
     show = progress or Progress()
-    clock = _Clock()
     data = telco_demo() if options.data is None else load_data_set(options.data, options.task)
     if options.data is None and options.task not in (None, data.description.task):
         raise SettingsError(f"the built-in table is a {data.description.task} task; give --data for {options.task}")
     _check(options, data)
     _begin(options, resume=resume)
+    with only_one(options.out / ".lock", options.out):
+        return _run(options, data, show)
+
+
+def _run(options: DemoOptions, data: DataSet, show: Progress) -> DemoResults:
+    clock = _Clock()
     parts = split(data, options.seed)
     schema = propose_schema(data)
     training = f"{data.description.task} {data.description.name} seed {options.seed}"
@@ -357,8 +365,9 @@ def _central(path: Path, schema: Schema, data: DataSet, parts: Split, seed: int)
     if path.exists():
         cached: dict[str, float | None] = json.loads(path.read_text("utf-8"))
         return cached
-    tables = {n: schema.encode(data, parts.rows(n, Part.TRAIN, Part.VALIDATION)) for n in data.participants}
-    model = fit_central(tables, schema, seed)
+    rows = {n: parts.rows(n, Part.TRAIN, Part.VALIDATION) for n in data.participants}
+    units = {n: unit_numbers(data, own) for n, own in rows.items()}
+    model = fit_central({n: schema.encode(data, own) for n, own in rows.items()}, schema, seed, units)
     found: dict[str, float | None] = {}
     for name in data.participants:
         test = schema.encode(data, parts.rows(name, Part.TEST))
@@ -396,6 +405,10 @@ def _results(
         fast=options.fast,
         delta=DELTA,
         organisations=organisations,
+        gate_rule=str(options.gate),
+        gate_refused={
+            str(rule): sum(not a.verdicts[rule].accepted for a in adoptions.values()) / len(adoptions) for rule in Gate
+        },
         left_out=parts.left_out,
         means={kind: _mean(organisations, kind) for kind in ("local", "federated", "personal", "chosen")},
         central=mean_over_participants({n: v for n, v in central.items() if v is not None}),
@@ -447,12 +460,17 @@ def _organisation(
         spearman=spearman(test.y, margins["chosen"]) if ranked else None,
         spearman_max=spearman_attainable(float(test.y.mean())) if ranked else None,
         choice=adoption.choice,
-        gate="accepted" if verdict.accepted else "refused",
+        gate=_word(verdict),
         gate_drop=verdict.drop,
-        paper_gate="accepted" if adoption.verdicts[Gate.PAPER].accepted else "refused",
+        bootstrap_gate=_word(adoption.verdicts[Gate.BOOTSTRAP]),
+        paper_gate=_word(adoption.verdicts[Gate.PAPER]),
         weights=adoption.weights,
         **figures,
     )
+
+
+def _word(verdict: Verdict) -> str:
+    return "accepted" if verdict.accepted else "refused"
 
 
 def _charges(node: Node) -> tuple[Charges, ...]:

@@ -143,7 +143,8 @@ class _Bench:
 
     def _central(self) -> None:
         tables = {name: self.open.encode(self.data, rows) for name, rows in self.home.items()}
-        model = fit_central(tables, self.open, self.seed)
+        units = {name: unit_numbers(self.data, rows) for name, rows in self.home.items()}
+        model = fit_central(tables, self.open, self.seed, units)
         margins = {name: model.margin(self._test(name, self.open), name) for name in self.judged}
         self._score(Method.CENTRAL, None, margins, {"rows": "train and validation, pooled"})
 

@@ -44,8 +44,10 @@ PURPOSES: Mapping[str, str] = {
     "calibration: counts by class, completeness, recency, label reliability": "counts and quality of the data",
     "ranges": "ranges of numbers",
     "cells": "how often values occur",
-    "histogram": "learning",
-    "pairs": "search for pairs of fields",
+    "fields": "learning",
+    "directions": "learning",
+    "candidates": "search for pairs of fields",
+    "pairs": "learning, pairs of fields included",
 }
 """Words for what a release was for; others are shown as the ledger has them."""
 
@@ -61,6 +63,7 @@ PARTS: Mapping[str, str] = {
     "R": "own trees on top of the federated score",
     "Lx": "own trees",
     "Ll": "own logistic regression",
+    "F": "federated terms as they are",
 }
 
 # Entities rather than backslashes: inside a table's cell even an escaped pipe counts in some renderers.
@@ -330,7 +333,7 @@ class Gains:
     worse: int
     stay_local: int
     mean: float
-    refused: int
+    refused_by_bootstrap: int
     refused_by_paper: int
 
 
@@ -342,7 +345,7 @@ def _gains(results: DemoResults) -> Gains:
         worse=sum(chosen < local for chosen, local in pairs),
         stay_local=sum(o.choice == "local" for o in results.organisations),
         mean=math.fsum(c - a for c, a in pairs) / len(pairs) if pairs else math.nan,
-        refused=sum(o.gate == "refused" for o in results.organisations),
+        refused_by_bootstrap=sum(o.bootstrap_gate == "refused" for o in results.organisations),
         refused_by_paper=sum(o.paper_gate == "refused" for o in results.organisations),
     )
 

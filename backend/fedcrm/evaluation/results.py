@@ -29,7 +29,8 @@ class OrganisationResult:
     """One organisation. rows: all of its own, exact (its own knowledge). reported_rows: the charged count.
 
     local, federated, personal: AUC on its test rows. choice: "local" or "personal" (what it serves).
-    gate: "accepted" or "refused". gate_drop: AUC of the last good model minus the received one, on its hold-out.
+    gate: "accepted" or "refused", by the rule in force; bootstrap_gate, paper_gate: by either rule.
+    gate_drop: the last good model's metric minus the received one's, on its hold-out, by the rule in force.
     weights: of its stack, by part.
     """
 
@@ -50,6 +51,7 @@ class OrganisationResult:
     choice: str
     gate: str
     gate_drop: float
+    bootstrap_gate: str
     paper_gate: str
     weights: Mapping[str, float]
 
@@ -70,7 +72,11 @@ class FieldEffect:
 
 @dataclass(frozen=True, slots=True)
 class DemoResults:
-    """Everything a demo's report shows. effects: the field that moves scores most first."""
+    """Everything a demo's report shows.
+
+    gate_rule: in force. gate_refused: by rule, the share of organisations that it refuses the model for.
+    effects:   the field that moves scores most first.
+    """
 
     data_set: str
     task: str
@@ -79,6 +85,8 @@ class DemoResults:
     fast: bool
     delta: float
     organisations: tuple[OrganisationResult, ...]
+    gate_rule: str
+    gate_refused: Mapping[str, float]
     left_out: tuple[str, ...]
     means: Mapping[str, float]
     central: float

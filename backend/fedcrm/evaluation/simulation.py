@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fedcrm.boosting import BoostedTrees, FederatedModel, HistogramRespondent, Settings
+from fedcrm.boosting import FederatedModel, HistogramRespondent, Settings, start_learner
 from fedcrm.errors import TrainingStopped
-from fedcrm.features import DataSet, Part, Schema, Split, blocks_of
+from fedcrm.features import DataSet, Part, Schema, Split, block_examples
 from fedcrm.federation.books import SimulatedBooks
 from fedcrm.federation.checkpoint import MemoryStore
 from fedcrm.federation.coordinator import Coordinator, TrainingTerms
@@ -31,7 +31,7 @@ from fedcrm.federation.training import train
 from fedcrm.federation.transport.local import LocalChannel
 from fedcrm.federation.weighting import UNIT, Standing, WeightSettings, integer_weights, quality_multipliers
 from fedcrm.learning import Aggregate
-from fedcrm.privacy import Calibration, CalibrationRecords, Estimate
+from fedcrm.privacy import Calibration, CalibrationRecords, Estimate, enough_examples
 from fedcrm.secagg import Identity, MemoryJournal, Roster
 
 __all__ = ["Federation", "exact_calibration", "seeded_bytes", "train_noiseless", "train_private"]
@@ -159,12 +159,13 @@ def train_noiseless(federation: Federation, *, weights: WeightSettings) -> Feder
     standings = {name: Standing(calibrations[name], math.inf) for name in names}
     rows = math.fsum(s.rows for s in standings.values())
     positives = math.fsum(c.positives.value for c in calibrations.values())
-    learner = BoostedTrees.start(schema, positives / rows, federation.learner, math.inf, rows)
+    learner = start_learner(schema, positives / rows, federation.learner, math.inf, rows)
     respondents = {}
     for name in names:
         table = schema.encode(federation.data, records[name].training)
         intercept = local_intercept(calibrations[name], positives / rows)
-        blocks = blocks_of(schema, federation.data, name)
+        counts = block_examples(schema, federation.data, records[name].training)
+        blocks = frozenset(block for block, count in counts.items() if enough_examples(Estimate(count, 0.0)))
         respondents[name] = HistogramRespondent(schema, table.X, table.y, intercept, blocks)
     quality = quality_multipliers(standings, weights.quality)
     while (query := learner.next_query()) is not None:

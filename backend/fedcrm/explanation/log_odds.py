@@ -4,11 +4,11 @@ The margin of whatever an organisation serves is a sum over fields:
 
     federated   base + tables of fields and pairs
     local       stack of own trees and own ridge regression
-    personal    b + w_A A + w_R (F + R) + w_x Lx + w_l Ll;  A = F with its terms re-weighted and its bins shifted
+    personal    b + w_A A + w_R (F + R) + w_x Lx + w_l Ll + w_F F;  A = F, terms re-weighted and bins shifted
 
-Of the personal model (w_A + w_R) F is "from the federation": the tables as all participants released them. Everything
-else, re-weighting and shifts, residual trees and own models, is "from your data". A pair's table is shared equally
-between its two fields, which is its Shapley value, the tables being centred; trees are shared by TreeSHAP.
+Of the personal model (w_A + w_R + w_F) F is "from the federation": the tables as all participants released them.
+Everything else, re-weighting and shifts, residual trees and own models, is "from your data". A pair's table is shared
+equally between its two fields, which is its Shapley value, the tables being centred; trees are shared by TreeSHAP.
 """
 
 from __future__ import annotations
@@ -197,9 +197,10 @@ def _personal(model: PersonalModel) -> Parts:
             slopes[column.term] += w[0] * coefficient
         else:
             shifts[column.fields[0], list(column.bins)] += w[0] * coefficient
-    tables = Tables.of(federated, float(w[0] + w[1]), slopes)
+    released = float(w[0] + w[1] + w[4])
+    tables = Tables.of(federated, released, slopes)
     tables.single[1] += shifts
-    constant = model.stack.intercept + (w[0] + w[1]) * federated.base + w[0] * adjusted.intercept
+    constant = model.stack.intercept + released * federated.base + w[0] * adjusted.intercept
     empty = Parts(len(federated.bins), float(constant), tables, TreeTable.of(()), None, 0.0)
     return _with_own(empty, model.local, w[2], w[3], *((w[1] * v, b) for v, b in model.residual.models if w[1] > 0))
 

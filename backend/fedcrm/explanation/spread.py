@@ -167,9 +167,10 @@ def _refit(
         local, (trees, logit), intercept = model, model.stack.weights, model.stack.intercept
         out = np.full(len(X), intercept)
     else:
-        local, (adjusted, residual, trees, logit), intercept = model.local, model.stack.weights, model.stack.intercept
+        local, intercept = model.local, model.stack.intercept
+        adjusted, residual, trees, logit, plain = model.stack.weights
         offset = model.federated.margin(X)
-        out = np.full(len(X), intercept) + (adjusted + residual) * offset
+        out = np.full(len(X), intercept) + (adjusted + residual + plain) * offset
         if adjusted > 0:
             out += adjusted * _adjustment(model.federated, X, y, rows, offset)
         if residual > 0 and model.residual.models:

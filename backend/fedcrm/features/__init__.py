@@ -12,6 +12,7 @@ from fedcrm.features.description import (
     read_description,
 )
 from fedcrm.features.proposal import (
+    block_examples,
     blocks_of,
     category_values,
     observed_categories,
@@ -35,6 +36,7 @@ __all__ = [
     "Schema",
     "Split",
     "Table",
+    "block_examples",
     "blocks_of",
     "category_values",
     "load_data_set",

@@ -23,7 +23,7 @@ from fedcrm.features.description import DataSetWarning, Description, ratio_of
 from fedcrm.features.forms import HALF, Form, date_format_of, form_of, has_clock, is_missing, parse_number
 from fedcrm.features.schema import Field, Schema, spreads_by_factor
 
-__all__ = ["blocks_of", "category_values", "observed_categories", "observed_ranges", "propose_schema"]
+__all__ = ["block_examples", "blocks_of", "category_values", "observed_categories", "observed_ranges", "propose_schema"]
 
 
 def propose_schema(data: DataSet, *, block_min: int = 3) -> Schema:
@@ -55,14 +55,20 @@ def propose_schema(data: DataSet, *, block_min: int = 3) -> Schema:
 
 def blocks_of(schema: Schema, data: DataSet, participant: str) -> frozenset[str]:
     """Feature blocks for which a participant has any value: its own knowledge, uploaded to nobody."""
-    rows = data.rows(participant)
-    held = set()
+    return frozenset(block for block, count in block_examples(schema, data, data.rows(participant)).items() if count)
+
+
+def block_examples(schema: Schema, data: DataSet, rows: NDArray[np.int64]) -> dict[str, int]:
+    """How many of these rows have a value in some field of each feature block. Exact, so it stays where it is."""
+    filled = {block: np.zeros(len(rows), dtype=bool) for block in schema.blocks}
     for field in schema.fields:
         if field.block is not None and all(c in data.columns for c in field.source):
-            given = (_given(data.columns[c], schema.missing, schema.sentinels.get(c, ())) for c in field.source)
-            if all(g[data.columns[c].codes[rows]].any() for g, c in zip(given, field.source, strict=True)):
-                held.add(field.block)
-    return frozenset(held)
+            given = (
+                _given(data.columns[c], schema.missing, schema.sentinels.get(c, ()))[data.columns[c].codes[rows]]
+                for c in field.source
+            )
+            filled[field.block] |= np.logical_and.reduce(list(given))
+    return {block: int(which.sum()) for block, which in filled.items()}
 
 
 def category_values(schema: Schema, data: DataSet, rows: NDArray[np.int64], field_name: str) -> NDArray[np.object_]:

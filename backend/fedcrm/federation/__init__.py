@@ -6,7 +6,7 @@ from fedcrm.federation.channel import Channel, Outcome
 from fedcrm.federation.checkpoint import Checkpoint, CoordinatorStore
 from fedcrm.federation.coordinator import Coordinator, RoundFacts, TrainingTerms, standings_of
 from fedcrm.federation.gate import Gate, Verdict, judge
-from fedcrm.federation.home_schema import home_schema, unit_names
+from fedcrm.federation.home_schema import home_schema, unit_names, unit_numbers
 from fedcrm.federation.messages import Agreement, Invitation, Report, RoundRequest
 from fedcrm.federation.node import Node, NodeSettings, directory_name, organisation_name, write_atomically
 from fedcrm.federation.participant import Participant, Records
@@ -56,5 +56,6 @@ __all__ = [
     "standings_of",
     "train",
     "unit_names",
+    "unit_numbers",
     "write_atomically",
 ]

@@ -50,15 +50,13 @@ class NodeBooks:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._recovering: set[tuple[str, int]] = set()
+        self._begun: set[str] = set()
 
     def plan(self, training: str, epsilon: float, *, unit_rows: int) -> TrainingBudget:
         """See Books."""
-        # The round this process was in when it last ended: making up for its own crash there does not count
-        # against the cap on the coordinator's attempts.
-        latest = self._node.journal.latest(training)
-        if latest is not None:
-            self._recovering.add((training, latest[0]))
+        if training not in self._begun:
+            self._begun.add(training)
+            self._forgive_interrupted(training)
         ledger = self._node.ledger
         if training in ledger.trainings():
             return ledger.budget(training)
@@ -100,11 +98,19 @@ class NodeBooks:
 
     def admit(self, training: str, round_number: int, attempt: int, key: str) -> None:
         """See Books."""
-        if (training, round_number) in self._recovering:
-            self._recovering.discard((training, round_number))
-            return
         charges = self._node.ledger.charged(key) is None
-        self._node.cap.admit(training, str(round_number), f"{training}/{round_number}/{attempt}", charges=charges)
+        self._node.cap.admit(
+            training, str(round_number), _attempt_name(training, round_number, attempt), charges=charges
+        )
+
+    def _forgive_interrupted(self, training: str) -> None:
+        """Once a process: the attempt its predecessor was in, if it ended before it answered, was our own fault.
+
+        An invitation that comes again forgives nothing: that is in the coordinator's hands.
+        """
+        latest = self._node.journal.latest(training)
+        if latest is not None and not self._node.journal.answered(training, *latest):
+            self._node.cap.forgive(training, str(latest[0]), _attempt_name(training, *latest))
 
     def close_round(self, training: str, round_number: int) -> None:
         """See Books."""
@@ -117,6 +123,10 @@ class NodeBooks:
     def recall(self, training: str, name: str) -> bytes | None:
         """See Books."""
         return self._node.journal.recall(training, name)
+
+
+def _attempt_name(training: str, round_number: int, attempt: int) -> str:
+    return f"{training}/{round_number}/{attempt}"
 
 
 class SimulatedBooks:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fedcrm.boosting import BoostedTrees, FederatedModel, Settings
+from fedcrm.boosting import FederatedModel, Settings, TermsLearner, restore_learner, start_learner
 from fedcrm.errors import TooFewParticipants, TrainingStopped
 from fedcrm.features import Schema
 from fedcrm.federation.checkpoint import Checkpoint, Store
@@ -97,7 +97,7 @@ class Coordinator:
         if checkpoint is None:
             learner, number = self._new_learner(standings, agreement), 0
         else:
-            learner, number = BoostedTrees.restore(checkpoint.learner), checkpoint.round
+            learner, number = restore_learner(checkpoint.learner), checkpoint.round
             self.facts = tuple(RoundFacts(**facts) for facts in checkpoint.facts)  # type: ignore[arg-type]  # our own JSON
             close(number)
         while (query := learner.next_query()) is not None:
@@ -135,9 +135,9 @@ class Coordinator:
             self.terms.training, number, query, weights, UNIT, public_magnitude(query, standings, weights)
         )
 
-    def _new_learner(self, standings: Mapping[str, Standing], agreement: Agreement) -> BoostedTrees:
+    def _new_learner(self, standings: Mapping[str, Standing], agreement: Agreement) -> TermsLearner:
         signal = math.sqrt(math.fsum((s.rows * s.mu) ** 2 for s in standings.values()))
-        return BoostedTrees.start(
+        return start_learner(
             Schema.from_json(agreement.schema),
             agreement.base_rate,
             self.terms.learner,
@@ -147,7 +147,7 @@ class Coordinator:
         )
 
     def _trusted(
-        self, rounds: Rounds, request: RoundRequest, learner: BoostedTrees, standings: Mapping[str, Standing]
+        self, rounds: Rounds, request: RoundRequest, learner: TermsLearner, standings: Mapping[str, Standing]
     ) -> RoundResult:
         """Run a round, once more where its sum cannot be one of honest histograms, then stop."""
         result = rounds.run(request)

@@ -75,6 +75,17 @@ class NodeJournal:
             row = connection.execute(query).first()
         return None if row is None else (int(row[0]), int(row[1]))
 
+    def answered(self, training: str, round_number: int, attempt: int) -> bool:
+        """Whether this attempt got its partial decryption."""
+        query = sa.select(_claims.c.digest).where(
+            _claims.c.training == training,
+            _claims.c.round == round_number,
+            _claims.c.attempt == attempt,
+            _claims.c.step == str(Step.ANSWER),
+        )
+        with self._database.reading() as connection:
+            return connection.execute(query).first() is not None
+
     def remember(self, training: str, name: str, value: bytes) -> bytes:
         """Store a value once; the first one stands and is returned."""
         with self._database.writing() as connection:

@@ -66,6 +66,7 @@ class NodeSettings:
     epsilon_budget, delta: limit of one governance period.
     unit:                  the privacy unit.
     database:              URL of the node's database; None: node.sqlite beside this file.
+    pure_share:            of epsilon, for counts and calibration; in [0, 1).
     """
 
     organisation: str
@@ -74,6 +75,7 @@ class NodeSettings:
     unit: str
     period: str
     database: str | None = None
+    pure_share: float = 0.04
 
 
 class Node:
@@ -109,6 +111,7 @@ class Node:
                 delta=settings.delta,
                 unit=settings.unit,
                 period=settings.period,
+                pure_share=settings.pure_share,
             ).close()
             building.replace(directory)
         except OSError as error:

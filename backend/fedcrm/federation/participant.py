@@ -7,6 +7,7 @@ leaves was charged before its noise was drawn, and is remembered, so that the sa
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import os
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from fedcrm.boosting import HistogramRespondent
 from fedcrm.errors import MalformedMessage, PeerError, UnexpectedMessage
-from fedcrm.features import DataSet, Schema, blocks_of, category_values
+from fedcrm.features import DataSet, Schema, block_examples, blocks_of, category_values
 from fedcrm.federation.books import Books
 from fedcrm.federation.messages import Agreement, Envelope, Invitation, Kind, Report, RoundRequest
 from fedcrm.learning import Respondent
@@ -28,16 +29,33 @@ from fedcrm.privacy import (
     TrainingBudget,
     calibrate,
     calibration_event,
+    counts_event,
+    enough_examples,
+    noisy_counts,
     plan_domains,
     release_domain,
     rounded_gaussian,
 )
-from fedcrm.secagg import AnswerJournal, Identity, ParticipantAttempt, PublicIdentity, Roster
+from fedcrm.secagg import (
+    PRODUCTION,
+    AnswerJournal,
+    Identity,
+    ParticipantAttempt,
+    PublicIdentity,
+    RingParameters,
+    Roster,
+)
 
 __all__ = ["DOMAIN_SHARE", "Participant", "Records", "calibration_records", "local_intercept"]
 
 DOMAIN_SHARE = 0.02
 """Share of mu^2 for the names of categories that nobody listed; 0 where all are listed."""
+
+EXAMPLES_SHARE = 0.25
+"""Share of the pure allowance for counting examples of feature blocks; 0 where the schema has none.
+
+Everybody calibrates on what is left, also who lacks the blocks: the errors it reports do not tell.
+"""
 
 RECENCY_DAYS = 365.0
 """A record touched within a year counts as recent in full; older ones fade over another year."""
@@ -66,6 +84,7 @@ class Participant:
     epsilon:      the most this training may spend.
     random_bytes: where privacy noise comes from. key_bytes: where keys and masks come from, a source of its own
         so that a simulation can repeat the noise with and without encryption.
+    parameters:   of secure aggregation; the same for everybody.
     """
 
     def __init__(
@@ -80,10 +99,11 @@ class Participant:
         epsilon: float,
         random_bytes: Callable[[int], bytes] = os.urandom,
         key_bytes: Callable[[int], bytes] = os.urandom,
+        parameters: RingParameters = PRODUCTION,
     ) -> None:
         self._identity, self._coordinator, self._records = identity, coordinator, records
         self._books, self._journal, self._training, self._epsilon = books, attempts, training, epsilon
-        self._random_bytes, self._key_bytes = random_bytes, key_bytes
+        self._random_bytes, self._key_bytes, self._parameters = random_bytes, key_bytes, parameters
         self._roster: Roster | None = None
         self._budget: TrainingBudget | None = None
         self._respondent: Respondent | None = None
@@ -129,22 +149,29 @@ class Participant:
         if self._identity.public not in roster.members:
             raise PeerError("a roster without this organisation", culprit=self._coordinator.name)
         schema = _schema(invitation.schema)
-        self._budget = self._books.plan(self._training, self._epsilon, unit_rows=self._records.unit_rows)
-        self._roster = roster
-        invited = hashlib.sha256(invitation.to_bytes()).digest()
-        if self._books.remember(self._training, "invitation", invited) != invited:
+        invited = invitation.to_bytes()
+        if (self._books.recall(self._training, "invitation") or invited) != invited:
             raise PeerError("a second invitation to the same training on other terms", culprit=self._coordinator.name)
+        budget = self._books.plan(self._training, self._epsilon, unit_rows=self._records.unit_rows)
+        self._books.remember(self._training, "invitation", invited)
+        self._budget, self._roster = budget, roster
         stored = self._books.recall(self._training, "report")
         if stored is None:
-            stored = self._books.remember(self._training, "report", self._measure(schema, self._budget).to_bytes())
+            stored = self._books.remember(self._training, "report", self._measure(schema, budget).to_bytes())
         return Report.from_bytes(stored)
 
     def _measure(self, schema: Schema, budget: TrainingBudget) -> Report:
-        event = calibration_event(budget.pure_epsilon, unit_rows=budget.unit_rows)
-        self._books.charge(self._training, f"{self._training}/calibration", event)
+        counting = EXAMPLES_SHARE * budget.pure_epsilon if schema.blocks else 0.0
+        self._settle_blocks(schema, counting, budget.unit_rows)
+        epsilon = budget.pure_epsilon - counting
+        self._books.charge(
+            self._training,
+            f"{self._training}/calibration",
+            calibration_event(epsilon, unit_rows=budget.unit_rows),
+        )
         calibration = calibrate(
             calibration_records(self._records, schema),
-            budget.pure_epsilon,
+            epsilon,
             unit_rows=budget.unit_rows,
             random_bytes=self._random_bytes,
         )
@@ -155,6 +182,28 @@ class Participant:
             delta=budget.delta,
             mu=budget.record_mu,
         )
+
+    def _settle_blocks(self, schema: Schema, epsilon: float, unit_rows: int) -> None:
+        """Decide once for which of its feature blocks this organisation has enough examples, by charged noisy counts.
+
+        The decision leaves only as zeros under encryption, but leave it does. Who has none of the blocks has
+        nothing to count and pays nothing.
+        """
+        held = sorted(blocks_of(schema, self._records.data, self.name))
+        if held and self._books.recall(self._training, "blocks") is None:
+            # A record may count for every block, and a unit has so many records.
+            sensitivity = unit_rows * len(held)
+            event = counts_event(epsilon, len(held), "counts of examples by feature block", sensitivity=sensitivity)
+            self._books.charge(self._training, f"{self._training}/examples", event)
+            examples = block_examples(schema, self._records.data, self._records.training)
+            exact = [examples[block] for block in held]
+            noisy = noisy_counts(exact, epsilon, sensitivity=sensitivity, random_bytes=self._random_bytes)
+            enough = [block for block, count in zip(held, noisy, strict=True) if enough_examples(count)]
+            self._books.remember(self._training, "blocks", json.dumps(enough).encode())
+
+    def _blocks(self) -> frozenset[str]:
+        """The blocks this organisation answers for in this training."""
+        return frozenset(json.loads(self._books.recall(self._training, "blocks") or b"[]"))
 
     def _name_categories(self, schema: Schema, budget: TrainingBudget) -> dict[str, tuple[str, ...]]:
         fields = schema.unknown_categories
@@ -176,12 +225,13 @@ class Participant:
 
     def agree(self, agreement: Agreement) -> None:
         """Take the federation's schema; the first agreement of a training stands."""
+        if self._budget is None and (invited := self._books.recall(self._training, "invitation")) is not None:
+            self.report(Invitation.from_bytes(invited))  # a restart lies between
         if self._budget is None:
             raise UnexpectedMessage("an agreement before an invitation", culprit=self._coordinator.name)
-        body = agreement.to_bytes()
+        schema, body = _schema(agreement.schema), agreement.to_bytes()
         if self._books.remember(self._training, "agreement", body) != body:
             raise PeerError("a second agreement that differs from the first", culprit=self._coordinator.name)
-        schema = _schema(agreement.schema)
         report = Report.from_bytes(self._books.recall(self._training, "report") or b"")
         table = schema.encode(self._records.data, self._records.training)
         self._respondent = HistogramRespondent(
@@ -189,7 +239,7 @@ class Participant:
             table.X,
             table.y,
             local_intercept(report.calibration, agreement.base_rate),
-            blocks_of(schema, self._records.data, self.name),
+            self._blocks(),
         )
 
     # --- rounds ----------------------------------------------------------------------------------
@@ -225,7 +275,9 @@ class Participant:
         roster = self._roster
         if roster is None:
             raise UnexpectedMessage("an attempt before an invitation", culprit=self._coordinator.name)
-        attempt = ParticipantAttempt(self._identity, roster, self._journal, random_bytes=self._key_bytes)
+        attempt = ParticipantAttempt(
+            self._identity, roster, self._journal, random_bytes=self._key_bytes, parameters=self._parameters
+        )
         reply = attempt.handle(message)
         terms = attempt.terms
         if reply is None or terms is None:
@@ -259,6 +311,8 @@ class Participant:
         return hashlib.sha256(len(body).to_bytes(8, "big") + body + who).hexdigest()
 
     def _ready(self) -> tuple[Respondent, TrainingBudget]:
+        if self._respondent is None and (agreed := self._books.recall(self._training, "agreement")) is not None:
+            self.agree(Agreement.from_bytes(agreed))  # a restart lies between
         if self._respondent is None or self._budget is None:
             raise UnexpectedMessage("a round before an agreement", culprit=self._coordinator.name)
         return self._respondent, self._budget

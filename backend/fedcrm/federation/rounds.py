@@ -6,7 +6,6 @@ evaluations in one process; a test holds the two bit for bit against each other.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,18 +14,25 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fedcrm.errors import AttemptVoid, FedCRMError, ProtocolError, TooFewParticipants, TrainingStopped
+from fedcrm.errors import AttemptVoid, ProtocolError, TooFewParticipants, TrainingStopped
 from fedcrm.federation.channel import Channel
-from fedcrm.federation.messages import Envelope, Kind, RoundRequest
+from fedcrm.federation.messages import Kind, RoundRequest
 from fedcrm.federation.participant import Participant
-from fedcrm.secagg import AttemptId, AttemptTerms, CoordinatorAttempt, Identity, Roster
+from fedcrm.federation.post import Notes, Post
+from fedcrm.secagg import (
+    PRODUCTION,
+    AttemptId,
+    AttemptTerms,
+    CoordinatorAttempt,
+    Identity,
+    RingParameters,
+    Roster,
+)
 
 __all__ = ["MAXIMUM_ATTEMPTS", "AttemptLog", "PlainRounds", "RoundResult", "Rounds", "SecureRounds"]
 
 MAXIMUM_ATTEMPTS = 4
 """Attempts the coordinator makes at one round; a participant's own cap may stop it earlier."""
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -41,14 +47,11 @@ class RoundResult:
     bytes_moved: Mapping[str, int] = field(default_factory=dict)
 
 
-class AttemptLog(Protocol):
+class AttemptLog(Notes, Protocol):
     """Durable numbering of attempts: a number is never used twice, also after a crash."""
 
     def next_attempt(self, round_number: int) -> int:
         """A fresh attempt number of this round, stored before it returns."""
-
-    def note(self, event: str, **facts: object) -> None:
-        """Append to the audit log."""
 
 
 class Rounds(Protocol):
@@ -77,6 +80,7 @@ class SecureRounds:
     """Threshold-encrypted attempts over a channel, as many as it takes.
 
     timeout: seconds to wait for the replies of one step. k_min, quorum: 0 for the defaults.
+    parameters: of secure aggregation; the same for everybody.
     """
 
     def __init__(
@@ -91,10 +95,12 @@ class SecureRounds:
         k_min: int = 0,
         timeout: float = 60.0,
         clock: Callable[[], float] = time.time,
+        parameters: RingParameters = PRODUCTION,
     ) -> None:
-        self._identity, self._roster, self._channel, self._log = identity, roster, channel, log
+        self._identity, self._roster, self._log = identity, roster, log
+        self._post = Post(identity, roster, channel, log, training=training, timeout=timeout)
         self._training, self._quorum, self._k_min = training, quorum, k_min
-        self._timeout, self._clock = timeout, clock
+        self._timeout, self._clock, self._parameters = timeout, clock, parameters
         # Who was silent up to its upload is not waited for again in this round; a late answer to a decryption
         # request is harmless, so silence there says nothing.
         self._silent: set[str] = set()
@@ -129,6 +135,7 @@ class SecureRounds:
             deadline=int(self._clock() + 10 * self._timeout),
             quorum=self._quorum,
             k_min=self._k_min,
+            parameters=self._parameters,
         )
         coordinator = CoordinatorAttempt(self._identity, terms)
         steps = _Steps()
@@ -146,29 +153,13 @@ class SecureRounds:
             self._log.note("dropped", round=request.round, attempt=attempt, participant=name, reason=str(why))
         return RoundResult(opened.sums, opened.contributors, opened.transcript, tries, steps.seconds, steps.bytes_moved)
 
-    def _ask(self, kind: Kind, bodies: Mapping[str, bytes], steps: _Steps, step: str) -> dict[str, bytes]:
+    def _ask(self, kind: Kind, bodies: Mapping[str, bytes], steps: _Steps, step: str) -> Mapping[str, bytes]:
         started = self._clock()
-        messages = {
-            name: Envelope(kind, self._training, self._identity.name, body).seal(self._identity)
-            for name, body in bodies.items()
-        }
-        outcome = self._channel.call(messages, timeout=self._timeout)
-        for name, reason in outcome.failed.items():
-            if step != "decryption":
-                self._silent.add(name)
-            _log.info("%s did not answer (%s)", name, reason)
-            self._log.note("no answer", participant=name, step=step, reason=reason)
-        replies: dict[str, bytes] = {}
-        members = {member.name: member for member in self._roster.members}
-        for name, reply in outcome.replies.items():
-            try:
-                replies[name] = Envelope.unseal(reply, members[name], self._training).body
-            except FedCRMError as error:
-                self._log.note("bad reply", participant=name, step=step, reason=str(error))
-        steps.add(
-            step, self._clock() - started, sum(map(len, messages.values())) + sum(map(len, outcome.replies.values()))
-        )
-        return replies
+        exchange = self._post.exchange(kind, bodies, step)
+        if step != "decryption":
+            self._silent.update(exchange.silent)
+        steps.add(step, self._clock() - started, exchange.moved)
+        return exchange.replies
 
 
 @dataclass

@@ -1,7 +1,8 @@
 """Caps on attempts, so that a coordinator that voids them cannot drain a budget.
 
-Every attempt the coordinator asks for counts, whether it costs a charge or not. A participant's own recovery after a
-crash asks for the same attempt again, which counts once. Counters are as durable as the ledger beside which they lie.
+Every attempt the coordinator asks for counts, whether it costs a charge or not; the same attempt again counts once. One
+that the participant's own crash interrupted is forgiven, as often in a round as it has attempts and no more, so whoever
+can make it crash gains no endless supply. Counters are as durable as the ledger beside which they lie.
 """
 
 from __future__ import annotations
@@ -26,6 +27,13 @@ _ATTEMPT = sa.Table(
     sa.Column("attempt", sa.Text, primary_key=True),
     sa.Column("night", sa.Text, nullable=False, index=True),
     sa.Column("charges", sa.Boolean, nullable=False),
+)
+_FORGIVEN = sa.Table(
+    "forgiven_attempt",
+    _METADATA,
+    sa.Column("training", sa.Text, primary_key=True),
+    sa.Column("round", sa.Text, primary_key=True),
+    sa.Column("attempt", sa.Text, primary_key=True),
 )
 
 
@@ -66,7 +74,9 @@ class AttemptCap:
             ).one_or_none()
             if known is not None and (known.charges or not charges):
                 return
-            tried = _count(connection, *of_round, _ATTEMPT.c.attempt != attempt)
+            tried = _count(connection, *of_round, _ATTEMPT.c.attempt != attempt) - _forgiven(
+                connection, training, round_name, besides=attempt
+            )
             if tried >= self.per_round:
                 raise TrainingStopped(
                     f"round {round_name} of {training} has had {tried} attempts, as many as this participant makes"
@@ -86,6 +96,29 @@ class AttemptCap:
                     training=training, round=round_name, attempt=attempt, night=night, charges=charges
                 )
             )
+
+    def forgive(self, training: str, round_name: str, attempt: str) -> bool:
+        """No longer count an attempt that this participant's own crash interrupted; again changes nothing.
+
+        Its charge, if it made one, stays counted for the night. Returns whether it is forgiven: not where it was
+        never admitted, nor beyond per_round attempts of one round.
+        """
+        which = {"training": training, "round": round_name, "attempt": attempt}
+        with self._database.writing() as connection:
+            if not _count(connection, *(_ATTEMPT.c[name] == value for name, value in which.items())):
+                return False
+            known = sa.select(_FORGIVEN.c.attempt).where(*(_FORGIVEN.c[name] == value for name, value in which.items()))
+            if connection.execute(known).one_or_none() is not None:
+                return True
+            if _forgiven(connection, training, round_name) >= self.per_round:
+                return False
+            connection.execute(_FORGIVEN.insert().values(**which))
+            return True
+
+
+def _forgiven(connection: sa.Connection, training: str, round_name: str, besides: str = "") -> int:
+    of_round = (_FORGIVEN.c.training == training, _FORGIVEN.c.round == round_name, _FORGIVEN.c.attempt != besides)
+    return int(connection.execute(sa.select(sa.func.count()).select_from(_FORGIVEN).where(*of_round)).scalar_one())
 
 
 def _count(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> int:

@@ -160,12 +160,12 @@ class Ledger:
 
     # --- writing ---------------------------------------------------------------------------------
 
-    def start_period(self, name: str, *, epsilon_budget: float, delta: float = 1e-5) -> None:
+    def start_period(self, name: str, *, epsilon_budget: float, delta: float = 1e-5, pure_share: float = 0.04) -> None:
         """Begin a new governance period: a decision of the organisation, never of a program or a coordinator.
 
         Trainings go on; their own limits hold across periods. Raises SettingsError where the name was used.
         """
-        budget = TrainingBudget.plan(epsilon_budget, delta, reserve_share=0.0)
+        budget = TrainingBudget.plan(epsilon_budget, delta, pure_share=pure_share, reserve_share=0.0)
         with self._appending() as (books, append):
             if name in books.periods or not name.strip():
                 raise SettingsError(f"period {name!r}: the name is empty or was used before")

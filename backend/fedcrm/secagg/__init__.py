@@ -10,6 +10,7 @@ from fedcrm.secagg.identity import Identity, PublicIdentity, Roster
 from fedcrm.secagg.journal import AnswerJournal, MemoryJournal, Step
 from fedcrm.secagg.participant import ParticipantAttempt
 from fedcrm.secagg.protocol import CoordinatorPhase, ParticipantPhase
+from fedcrm.secagg.ring import PRODUCTION, RingParameters
 from fedcrm.secagg.selftest import self_test
 from fedcrm.secagg.terms import (
     AttemptId,
@@ -23,6 +24,7 @@ from fedcrm.secagg.terms import (
 )
 
 __all__ = [
+    "PRODUCTION",
     "AnswerJournal",
     "AttemptId",
     "AttemptTerms",
@@ -35,6 +37,7 @@ __all__ = [
     "ParticipantAttempt",
     "ParticipantPhase",
     "PublicIdentity",
+    "RingParameters",
     "Roster",
     "Step",
     "collusion_table",

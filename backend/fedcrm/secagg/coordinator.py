@@ -26,25 +26,12 @@ from fedcrm.errors import (
     TooFewParticipants,
     UnexpectedMessage,
 )
+from fedcrm.secagg import messages as wire
 from fedcrm.secagg.bfv import bfv_for
 from fedcrm.secagg.encoding import Writer
 from fedcrm.secagg.envelope import Envelope, open_envelope, seal_envelope
 from fedcrm.secagg.fusion import fuse, locate_liars
 from fedcrm.secagg.identity import Identity
-from fedcrm.secagg.messages import (
-    Accept,
-    Blob,
-    Commit,
-    Deals,
-    DecryptRequest,
-    Manifest,
-    Message,
-    Open,
-    Partial,
-    Reveal,
-    RevealRequest,
-    Upload,
-)
 from fedcrm.secagg.protocol import COORDINATOR_NEXT, CoordinatorPhase, next_phase
 from fedcrm.secagg.ring import Residues, add, from_wire, total
 from fedcrm.secagg.selftest import self_test
@@ -53,7 +40,7 @@ from fedcrm.secagg.terms import AttemptTerms
 
 __all__ = ["CoordinatorAttempt", "Opened"]
 
-_M = TypeVar("_M", bound=Message)
+_M = TypeVar("_M", bound=wire.Message)
 
 
 @dataclass(frozen=True)
@@ -82,9 +69,9 @@ class CoordinatorAttempt:
         self._parameters, self._roster = terms.parameters, terms.roster
         self._phase = CoordinatorPhase.NEW
         self._dropped: dict[str, FedCRMError] = {}
-        self._sent: dict[type[Message], Envelope] = {}
+        self._sent: dict[type[wire.Message], Envelope] = {}
         self._commits: dict[str, Envelope] = {}
-        self._reveals: dict[str, Reveal] = {}
+        self._reveals: dict[str, wire.Reveal] = {}
         self._deals: dict[str, bytes] = {}
         self._contributors: tuple[str, ...] = ()
         self._uploads: dict[str, Envelope] = {}
@@ -118,40 +105,44 @@ class CoordinatorAttempt:
     def open(self) -> bytes:
         """Step 1, to everybody on the roster."""
         terms = self._terms
-        after = next_phase(COORDINATOR_NEXT, self._phase, Open)
-        opening = Open(
+        after = next_phase(COORDINATOR_NEXT, self._phase, wire.Open)
+        opening = wire.Open(
             self._roster.digest,
             terms.coordinates,
             terms.magnitude,
             terms.quorum,
             terms.k_min,
             terms.deadline,
-            Blob.of(terms.request),
+            wire.Blob.of(terms.request),
         )
         return self._send(opening, after)
 
     def request_reveals(self, commits: Mapping[str, bytes]) -> bytes:
         """Step 3, to everybody in `committed`. Raises TooFewParticipants."""
-        after = next_phase(COORDINATOR_NEXT, self._phase, RevealRequest)
+        after = next_phase(COORDINATOR_NEXT, self._phase, wire.RevealRequest)
         good: dict[str, Envelope] = {}
-        for name, envelope, commit in self._replies(commits, Commit, self._roster.names):
-            if commit.opening != self._sent[Open].digest or len(commit.deals) != len(self._roster) - 1:
+        for name, envelope, commit in self._replies(commits, wire.Commit, self._roster.names):
+            if commit.opening != self._sent[wire.Open].digest or len(commit.deals) != len(self._roster) - 1:
                 self._drop(Tampered("commits to another attempt", culprit=name))
             else:
                 good[name] = envelope
         self._enough(good)
         self._commits = good
-        return self._send(RevealRequest(tuple(envelope.head for envelope in good.values())), after)
+        return self._send(wire.RevealRequest(tuple(envelope.head for envelope in good.values())), after)
 
     def relay_deals(self, reveals: Mapping[str, bytes]) -> dict[str, bytes]:
         """Step 5, one message for everybody who revealed. Raises TooFewParticipants."""
-        after = next_phase(COORDINATOR_NEXT, self._phase, Deals)
-        request = self._sent[RevealRequest].digest
-        good: dict[str, Reveal] = {}
-        for name, _, reveal in self._replies(reveals, Reveal, tuple(self._commits)):
+        after = next_phase(COORDINATOR_NEXT, self._phase, wire.Deals)
+        request = self._sent[wire.RevealRequest].digest
+        good: dict[str, wire.Reveal] = {}
+        for name, _, reveal in self._replies(reveals, wire.Reveal, tuple(self._commits)):
             commit = self._commits[name].message
             revealed = (reveal.key.digest, tuple(blob.digest for blob in reveal.deals))
-            if not isinstance(commit, Commit) or reveal.commits != request or revealed != (commit.key, commit.deals):
+            if (
+                not isinstance(commit, wire.Commit)
+                or reveal.commits != request
+                or revealed != (commit.key, commit.deals)
+            ):
                 self._drop(Tampered("reveals something else than it committed to", culprit=name))
                 continue
             try:
@@ -172,9 +163,9 @@ class CoordinatorAttempt:
         A complaint has a bad dealer or a bad complainer behind it, and nobody can tell which: whoever is in most
         complaints leaves first.
         """
-        after = next_phase(COORDINATOR_NEXT, self._phase, Manifest)
+        after = next_phase(COORDINATOR_NEXT, self._phase, wire.Manifest)
         complaints: dict[str, set[str]] = {}
-        for name, _, accept in self._replies(accepts, Accept, tuple(self._deals)):
+        for name, _, accept in self._replies(accepts, wire.Accept, tuple(self._deals)):
             if accept.deals != self._deals[name]:
                 self._drop(Tampered("accepts other shares than it was sent", culprit=name))
             else:
@@ -192,19 +183,19 @@ class CoordinatorAttempt:
             self._drop(Tampered("its shares do not open, or it says so of others'", culprit=worst))
         self._enough(members)
         self._contributors = self._roster.ordered(members)
-        message = Manifest(self._sent[Open].digest, self._sent[RevealRequest].digest, self._contributors)
+        message = wire.Manifest(self._sent[wire.Open].digest, self._sent[wire.RevealRequest].digest, self._contributors)
         self._reveals = {}
         return self._send(message, after)
 
     def request_decryption(self, uploads: Mapping[str, bytes]) -> bytes:
         """Step 9, to everybody in `contributors`. Raises ContributorsMissing: masks cancel in the full sum only."""
-        after = next_phase(COORDINATOR_NEXT, self._phase, DecryptRequest)
-        manifest = self._sent[Manifest].digest
+        after = next_phase(COORDINATOR_NEXT, self._phase, wire.DecryptRequest)
+        manifest = self._sent[wire.Manifest].digest
         size = self._terms.chunks * self._parameters.polynomial_bytes
         good: dict[str, Envelope] = {}
-        messages: list[Upload] = []
+        messages: list[wire.Upload] = []
         parts: list[Residues] = []
-        for name, envelope, upload in self._replies(uploads, Upload, self._contributors):
+        for name, envelope, upload in self._replies(uploads, wire.Upload, self._contributors):
             try:
                 if upload.manifest != manifest or len(upload.c0.content) != size or len(upload.c1.content) != size:
                     raise Tampered("an upload for another manifest, or of another length", culprit=name)
@@ -220,7 +211,7 @@ class CoordinatorAttempt:
             raise ContributorsMissing(missing=missing)
         self._uploads, self._c0 = good, total(parts, self._parameters.column)
         heads = tuple(envelope.head for envelope in good.values())
-        return self._send(DecryptRequest(manifest, heads, tuple(upload.c1 for upload in messages)), after)
+        return self._send(wire.DecryptRequest(manifest, heads, tuple(upload.c1 for upload in messages)), after)
 
     def finish(self, partials: Mapping[str, bytes]) -> Opened:
         """Open the sum from any quorum of answers.
@@ -228,12 +219,12 @@ class CoordinatorAttempt:
         Raises QuorumNotReached; InconsistentAnswers where answers disagree and more are needed to say whose is
         wrong; Tampered where no honest values could have the opened sum.
         """
-        after = next_phase(COORDINATOR_NEXT, self._phase, Partial)
+        after = next_phase(COORDINATOR_NEXT, self._phase, wire.Partial)
         terms, parameters = self._terms, self._parameters
-        request = self._sent[DecryptRequest].digest
+        request = self._sent[wire.DecryptRequest].digest
         size = terms.chunks * parameters.polynomial_bytes
         answers: dict[int, Residues] = {}
-        for name, _, partial in self._replies(partials, Partial, self._contributors):
+        for name, _, partial in self._replies(partials, wire.Partial, self._contributors):
             try:
                 if partial.request != request or len(partial.answer.content) != size:
                     raise Tampered("an answer to another request, or of another length", culprit=name)
@@ -260,13 +251,13 @@ class CoordinatorAttempt:
 
     # --- helpers -------------------------------------------------------------------------------------
 
-    def _deals_for(self, recipient: str, reveals: Mapping[str, Reveal], request: bytes) -> Deals:
+    def _deals_for(self, recipient: str, reveals: Mapping[str, wire.Reveal], request: bytes) -> wire.Deals:
         shares = tuple(
             reveal.deals[self._roster.others(dealer).index(recipient)]
             for dealer, reveal in reveals.items()
             if dealer != recipient
         )
-        return Deals(request, recipient, tuple(reveals), tuple(reveal.key for reveal in reveals.values()), shares)
+        return wire.Deals(request, recipient, tuple(reveals), tuple(reveal.key for reveal in reveals.values()), shares)
 
     def _replies(
         self, replies: Mapping[str, bytes], kind: type[_M], senders: tuple[str, ...]
@@ -298,10 +289,10 @@ class CoordinatorAttempt:
         if count < self._terms.k_min:
             raise TooFewParticipants(needed=self._terms.k_min, present=count)
 
-    def _seal(self, message: Message) -> Envelope:
+    def _seal(self, message: wire.Message) -> Envelope:
         return seal_envelope(self._identity, self._parameters.digest, self._terms.id, message)
 
-    def _send(self, message: Message, after: CoordinatorPhase) -> bytes:
+    def _send(self, message: wire.Message, after: CoordinatorPhase) -> bytes:
         envelope = self._seal(message)
         data = envelope.to_bytes()
         self._sent[type(message)] = envelope
@@ -309,7 +300,7 @@ class CoordinatorAttempt:
         return data
 
     def _transcript(self, sums: NDArray[np.int64]) -> bytes:
-        writer = Writer().raw(self._sent[Open].digest).raw(self._sent[Manifest].digest)
+        writer = Writer().raw(self._sent[wire.Open].digest).raw(self._sent[wire.Manifest].digest)
         for envelope in self._uploads.values():
             writer.raw(envelope.digest)
         return hashlib.sha256(writer.raw(sums.astype("<i8").tobytes()).done()).digest()

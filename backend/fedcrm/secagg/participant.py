@@ -28,26 +28,13 @@ from fedcrm.errors import (
     UnacceptableTerms,
     UnexpectedMessage,
 )
+from fedcrm.secagg import messages as wire
 from fedcrm.secagg.bfv import Bfv, bfv_for
 from fedcrm.secagg.envelope import Envelope, claimed_sender, head_of, open_envelope, open_head, seal_envelope
 from fedcrm.secagg.fusion import answer
 from fedcrm.secagg.identity import Identity, Roster, agree
 from fedcrm.secagg.journal import AnswerJournal, Step
 from fedcrm.secagg.masks import mask, pair_key
-from fedcrm.secagg.messages import (
-    Accept,
-    Blob,
-    Commit,
-    Deals,
-    DecryptRequest,
-    Manifest,
-    Message,
-    Open,
-    Partial,
-    Reveal,
-    RevealRequest,
-    Upload,
-)
 from fedcrm.secagg.protocol import PARTICIPANT_NEXT, REPLIES, ParticipantPhase, next_phase
 from fedcrm.secagg.ring import PRODUCTION, Residues, RingParameters, from_wire, subtract, to_wire, total
 from fedcrm.secagg.sampling import RandomBytes, common_polynomial
@@ -67,8 +54,8 @@ class _Dealt:
 
     ephemeral: X25519PrivateKey = field(repr=False)
     own_share: bytes = field(repr=False)
-    key: Blob
-    deals: Mapping[str, Blob]
+    key: wire.Blob
+    deals: Mapping[str, wire.Blob]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +64,7 @@ class _Held:
 
     share: Residues = field(repr=False)
     key: Residues
-    parts: Mapping[str, tuple[bytes, Blob]] = field(repr=False)
+    parts: Mapping[str, tuple[bytes, wire.Blob]] = field(repr=False)
     refused: tuple[str, ...]
 
 
@@ -110,11 +97,11 @@ class ParticipantAttempt:
         self._phase = ParticipantPhase.IDLE
         self._replies: dict[bytes, Envelope | None] = {}
         self._terms: AttemptTerms | None = None
-        self._commits: dict[str, Commit] = {}
+        self._commits: dict[str, wire.Commit] = {}
         self._dealt: _Dealt | None = None
         self._held: _Held | None = None
         self._contributors: tuple[str, ...] = ()
-        self._digests: dict[type[Message], bytes] = {}
+        self._digests: dict[type[wire.Message], bytes] = {}
 
     def __repr__(self) -> str:
         return f"ParticipantAttempt({self._identity.name!r}, {self._phase})"
@@ -137,7 +124,7 @@ class ParticipantAttempt:
     @property
     def manifest_digest(self) -> bytes:
         """Digest of the accepted manifest; b"" before it."""
-        return self._digests.get(Manifest, b"")
+        return self._digests.get(wire.Manifest, b"")
 
     def handle(self, message: bytes) -> bytes | None:
         """Answer one message of the coordinator; None for MANIFEST, whose answer is `upload`.
@@ -151,7 +138,7 @@ class ParticipantAttempt:
         attempt = None if self._terms is None else self._terms.id
         envelope = open_envelope(message, self._roster.coordinator, self._parameters.digest, attempt)
         kind, coordinator = type(envelope.message), self._roster.coordinator.name
-        if kind is DecryptRequest and self._phase is ParticipantPhase.ANSWERED:
+        if kind is wire.DecryptRequest and self._phase is ParticipantPhase.ANSWERED:
             raise AlreadyAnswered("this key has answered a decryption request; it answers no other")
         if kind not in REPLIES:
             raise UnexpectedMessage(f"{kind.__name__} is not the coordinator's to send", culprit=coordinator)
@@ -169,7 +156,7 @@ class ParticipantAttempt:
         and drawn its noise. Raises OutOfLane (the phase stays: another vector may be tried), SettingsError on
         another shape or type, UnexpectedMessage when it is not the moment.
         """
-        after = next_phase(PARTICIPANT_NEXT, self._phase, Upload)
+        after = next_phase(PARTICIPANT_NEXT, self._phase, wire.Upload)
         terms, dealt, held = self._opened(), self._require(self._dealt), self._require(self._held)
         if values.dtype != np.int64 or values.shape != (terms.coordinates,):
             raise SettingsError(f"{values.dtype} {values.shape} where int64 ({terms.coordinates},) belongs")
@@ -178,11 +165,11 @@ class ParticipantAttempt:
         keys = self._mask_keys(dealt.ephemeral)
         message += mask(self._roster.point(self._identity.name), keys, len(message), degree, plain_bits)
         message &= np.uint64((1 << plain_bits) - 1)
-        common = common_polynomial(self._digests[Open], self._parameters)
+        common = common_polynomial(self._digests[wire.Open], self._parameters)
         ciphertext = bfv.encrypt(np.stack([held.key, common]), message)
-        c0, c1 = (Blob.of(to_wire(ciphertext[:, half])) for half in (0, 1))
-        envelope = self._sign(Upload(self._digests[Manifest], c0, c1))
-        self._digests[Upload] = envelope.digest
+        c0, c1 = (wire.Blob.of(to_wire(ciphertext[:, half])) for half in (0, 1))
+        envelope = self._sign(wire.Upload(self._digests[wire.Manifest], c0, c1))
+        self._digests[wire.Upload] = envelope.digest
         self._phase = after
         return envelope.to_bytes()
 
@@ -190,21 +177,21 @@ class ParticipantAttempt:
 
     def _answer(self, envelope: Envelope) -> Envelope | None:
         match envelope.message:
-            case Open():
+            case wire.Open():
                 return self._commit(envelope, envelope.message)
-            case RevealRequest():
+            case wire.RevealRequest():
                 return self._reveal(envelope, envelope.message)
-            case Deals():
+            case wire.Deals():
                 return self._accept(envelope, envelope.message)
-            case Manifest():
+            case wire.Manifest():
                 self._bind(envelope, envelope.message)
                 return None
-            case DecryptRequest():
+            case wire.DecryptRequest():
                 return self._decrypt(envelope, envelope.message)
             case other:
                 raise UnexpectedMessage(type(other).__name__, culprit=envelope.sender)
 
-    def _commit(self, envelope: Envelope, opening: Open) -> Envelope:
+    def _commit(self, envelope: Envelope, opening: wire.Open) -> Envelope:
         """Step 2. Fresh keys, fresh shares; only their digests leave."""
         terms = self._checked_terms(envelope, opening)
         bfv, parameters, me = self._bfv(), self._parameters, self._identity.name
@@ -214,13 +201,13 @@ class ParticipantAttempt:
         ephemeral = X25519PrivateKey.from_private_bytes(self._random_bytes(32))
         others = self._roster.others(me)
         deals = {
-            name: Blob.of(
+            name: wire.Blob.of(
                 seal(shares[self._roster.point(name)], ephemeral, me, self._roster.member(name), envelope.digest)
             )
             for name in others
         }
-        dealt = _Dealt(ephemeral, shares[point], Blob.of(key_to_wire(pair.public)), deals)
-        reply = Commit(
+        dealt = _Dealt(ephemeral, shares[point], wire.Blob.of(key_to_wire(pair.public)), deals)
+        reply = wire.Commit(
             envelope.digest,
             ephemeral.public_key().public_bytes_raw(),
             dealt.key.digest,
@@ -229,7 +216,7 @@ class ParticipantAttempt:
         self._terms, self._dealt = terms, dealt
         return self._sign(reply)
 
-    def _checked_terms(self, envelope: Envelope, opening: Open) -> AttemptTerms:
+    def _checked_terms(self, envelope: Envelope, opening: wire.Open) -> AttemptTerms:
         coordinator = envelope.sender
         if opening.roster != self._roster.digest:
             raise UnacceptableTerms("another roster than the one enrolled", culprit=coordinator)
@@ -259,16 +246,16 @@ class ParticipantAttempt:
         except SettingsError as error:
             raise UnacceptableTerms(str(error), culprit=coordinator) from error
 
-    def _reveal(self, envelope: Envelope, request: RevealRequest) -> Envelope:
+    def _reveal(self, envelope: Envelope, request: wire.RevealRequest) -> Envelope:
         """Step 4. Only now, when everybody's commitment is known, is anything revealed (no rogue key)."""
         dealt = self._require(self._dealt)
-        commits: dict[str, Commit] = {}
+        commits: dict[str, wire.Commit] = {}
         for head in request.commits:
             name = claimed_sender(head)
             commit = self._relayed(head, name, envelope.sender).message
-            if not isinstance(commit, Commit) or name in commits:
+            if not isinstance(commit, wire.Commit) or name in commits:
                 raise MalformedMessage(f"not one commitment of {name}", culprit=envelope.sender)
-            if commit.opening != self._digests[Open]:
+            if commit.opening != self._digests[wire.Open]:
                 raise Tampered(f"{name} was shown another OPEN", culprit=envelope.sender)
             if len(commit.deals) != len(self._roster) - 1:
                 raise MalformedMessage("commits to another number of shares", culprit=name)
@@ -282,12 +269,12 @@ class ParticipantAttempt:
             raise Tampered("my commitment is not among those shown to all", culprit=envelope.sender)
         self._enough(len(commits))
         self._commits = commits
-        return self._sign(Reveal(envelope.digest, dealt.key, tuple(dealt.deals.values())))
+        return self._sign(wire.Reveal(envelope.digest, dealt.key, tuple(dealt.deals.values())))
 
-    def _accept(self, envelope: Envelope, deals: Deals) -> Envelope:
+    def _accept(self, envelope: Envelope, deals: wire.Deals) -> Envelope:
         """Step 6. Open every share; name the dealers whose shares do not open."""
         terms, dealt, me = self._opened(), self._require(self._dealt), self._identity.name
-        if deals.recipient != me or deals.commits != self._digests[RevealRequest]:
+        if deals.recipient != me or deals.commits != self._digests[wire.RevealRequest]:
             raise Tampered("shares for somebody else, or after other commitments", culprit=envelope.sender)
         if not set(deals.dealers) <= set(self._commits):
             raise Tampered("a dealer that did not commit", culprit=envelope.sender)
@@ -298,7 +285,7 @@ class ParticipantAttempt:
             position = self._roster.others(dealer).index(me) if dealer != me else -1
             if key.digest != committed.key or (dealer != me and shares[dealer].digest != committed.deals[position]):
                 raise Tampered(f"what {dealer} reveals is not what it committed to", culprit=envelope.sender)
-        parts: dict[str, tuple[bytes, Blob]] = {}
+        parts: dict[str, tuple[bytes, wire.Blob]] = {}
         share_sum: Residues | None = None
         key_sum: Residues | None = None
         refused: list[str] = []
@@ -307,7 +294,7 @@ class ParticipantAttempt:
                 plain = dealt.own_share
                 if dealer != me:
                     ephemeral = self._commits[dealer].ephemeral
-                    plain = unseal(shares[dealer].content, ephemeral, dealer, self._identity, self._digests[Open])
+                    plain = unseal(shares[dealer].content, ephemeral, dealer, self._identity, self._digests[wire.Open])
                 share = accept_share(plain, terms.chunks, self._parameters)
                 public = key_from_wire(key.content, self._parameters)
             except (PeerError, ValueError):
@@ -322,15 +309,15 @@ class ParticipantAttempt:
         share_sum %= self._parameters.column
         key_sum %= self._parameters.key_column
         self._held = _Held(share_sum, key_sum, parts, tuple(refused))
-        return self._sign(Accept(envelope.digest, tuple(refused)))
+        return self._sign(wire.Accept(envelope.digest, tuple(refused)))
 
-    def _bind(self, envelope: Envelope, manifest: Manifest) -> None:
+    def _bind(self, envelope: Envelope, manifest: wire.Manifest) -> None:
         """Step 4 of the report: one manifest an attempt, never fewer than k_min, never without this participant."""
         terms, held, coordinator = self._opened(), self._require(self._held), envelope.sender
         contributors = manifest.contributors
         if contributors != self._roster.ordered(set(contributors)):
             raise MalformedMessage("contributors out of order, or twice", culprit=coordinator)
-        if manifest.opening != self._digests[Open] or manifest.commits != self._digests[RevealRequest]:
+        if manifest.opening != self._digests[wire.Open] or manifest.commits != self._digests[wire.RevealRequest]:
             raise Tampered("a manifest for other terms or other commitments", culprit=coordinator)
         if self._identity.name not in contributors:
             raise Tampered("a manifest without this participant", culprit=coordinator)
@@ -355,20 +342,20 @@ class ParticipantAttempt:
                 key = subtract(key, key_from_wire(public.content, self._parameters), self._parameters.key_column)
         return _Held(share, key, {}, held.refused)
 
-    def _decrypt(self, envelope: Envelope, request: DecryptRequest) -> Envelope:
+    def _decrypt(self, envelope: Envelope, request: wire.DecryptRequest) -> Envelope:
         """Step 7. Check every signed upload, add up c1 here, write down that we answer, answer, forget the shares."""
         terms, held, coordinator = self._opened(), self._require(self._held), envelope.sender
-        if request.manifest != self._digests[Manifest] or len(request.uploads) != len(self._contributors):
+        if request.manifest != self._digests[wire.Manifest] or len(request.uploads) != len(self._contributors):
             raise Tampered("a request for another manifest", culprit=coordinator)
         terms_bytes = terms.chunks * self._parameters.polynomial_bytes
         parts = []
         for name, head, blob in zip(self._contributors, request.uploads, request.c1, strict=True):
             signed = self._relayed(head, name, coordinator)
             upload = signed.message
-            if not isinstance(upload, Upload) or upload.manifest != self._digests[Manifest]:
+            if not isinstance(upload, wire.Upload) or upload.manifest != self._digests[wire.Manifest]:
                 raise Tampered("not an upload for this manifest", culprit=name)
             if upload.c1.digest != blob.digest or (
-                name == self._identity.name and signed.digest != self._digests[Upload]
+                name == self._identity.name and signed.digest != self._digests[wire.Upload]
             ):
                 raise Tampered(f"not what {name} uploaded", culprit=coordinator)
             if len(blob.content) != terms_bytes:
@@ -378,18 +365,18 @@ class ParticipantAttempt:
             except ValueError as error:
                 raise MalformedMessage(str(error), culprit=name) from error
         c1 = total(parts, self._parameters.column)
-        blob = Blob.of(to_wire(answer(held.share, c1, self._parameters)))
+        blob = wire.Blob.of(to_wire(answer(held.share, c1, self._parameters)))
         asked = hashlib.sha256(b"".join(part.digest for part in request.c1)).digest()
         if self._journal.claim(terms.id, Step.ANSWER, asked + blob.digest) != asked + blob.digest:
             raise AlreadyAnswered("this attempt has answered another request")
         self._held = self._dealt = None
-        return self._sign(Partial(envelope.digest, blob))
+        return self._sign(wire.Partial(envelope.digest, blob))
 
     # --- helpers -------------------------------------------------------------------------------------
 
     def _mask_keys(self, ephemeral: X25519PrivateKey) -> dict[int, bytes]:
         """Pair keys by point, from the ephemeral keys of both COMMITs and the manifest."""
-        me, manifest = self._identity.name, self._digests[Manifest]
+        me, manifest = self._identity.name, self._digests[wire.Manifest]
         keys = {}
         for name in self._contributors:
             if name != me:
@@ -407,7 +394,7 @@ class ParticipantAttempt:
         if present < needed:
             raise TooFewParticipants(needed=needed, present=present)
 
-    def _sign(self, message: Message) -> Envelope:
+    def _sign(self, message: wire.Message) -> Envelope:
         return seal_envelope(self._identity, self._parameters.digest, self._opened().id, message)
 
     def _bfv(self) -> Bfv:

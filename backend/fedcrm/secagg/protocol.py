@@ -10,19 +10,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from fedcrm.errors import UnexpectedMessage
-from fedcrm.secagg.messages import (
-    Accept,
-    Commit,
-    Deals,
-    DecryptRequest,
-    Manifest,
-    Message,
-    Open,
-    Partial,
-    Reveal,
-    RevealRequest,
-    Upload,
-)
+from fedcrm.secagg import messages as wire
 
 __all__ = [
     "COORDINATOR_NEXT",
@@ -59,35 +47,35 @@ class CoordinatorPhase(StrEnum):
     DONE = "done"
 
 
-PARTICIPANT_NEXT: Mapping[ParticipantPhase, Mapping[type[Message], ParticipantPhase]] = {
-    ParticipantPhase.IDLE: {Open: ParticipantPhase.COMMITTED},
-    ParticipantPhase.COMMITTED: {RevealRequest: ParticipantPhase.REVEALED},
-    ParticipantPhase.REVEALED: {Deals: ParticipantPhase.ACCEPTED},
-    ParticipantPhase.ACCEPTED: {Manifest: ParticipantPhase.BOUND},
+PARTICIPANT_NEXT: Mapping[ParticipantPhase, Mapping[type[wire.Message], ParticipantPhase]] = {
+    ParticipantPhase.IDLE: {wire.Open: ParticipantPhase.COMMITTED},
+    ParticipantPhase.COMMITTED: {wire.RevealRequest: ParticipantPhase.REVEALED},
+    ParticipantPhase.REVEALED: {wire.Deals: ParticipantPhase.ACCEPTED},
+    ParticipantPhase.ACCEPTED: {wire.Manifest: ParticipantPhase.BOUND},
     # Its own message: between the manifest and it stand the caller's charge and noise.
-    ParticipantPhase.BOUND: {Upload: ParticipantPhase.UPLOADED},
-    ParticipantPhase.UPLOADED: {DecryptRequest: ParticipantPhase.ANSWERED},
+    ParticipantPhase.BOUND: {wire.Upload: ParticipantPhase.UPLOADED},
+    ParticipantPhase.UPLOADED: {wire.DecryptRequest: ParticipantPhase.ANSWERED},
     ParticipantPhase.ANSWERED: {},  # one answer per key: a second c1 would cancel the smudging
 }
 """By message received, but for Upload, which is sent."""
 
-COORDINATOR_NEXT: Mapping[CoordinatorPhase, Mapping[type[Message], CoordinatorPhase]] = {
-    CoordinatorPhase.NEW: {Open: CoordinatorPhase.OPENED},
-    CoordinatorPhase.OPENED: {RevealRequest: CoordinatorPhase.REVEALING},
-    CoordinatorPhase.REVEALING: {Deals: CoordinatorPhase.DEALING},
-    CoordinatorPhase.DEALING: {Manifest: CoordinatorPhase.UPLOADING},
-    CoordinatorPhase.UPLOADING: {DecryptRequest: CoordinatorPhase.DECRYPTING},
-    CoordinatorPhase.DECRYPTING: {Partial: CoordinatorPhase.DONE},
+COORDINATOR_NEXT: Mapping[CoordinatorPhase, Mapping[type[wire.Message], CoordinatorPhase]] = {
+    CoordinatorPhase.NEW: {wire.Open: CoordinatorPhase.OPENED},
+    CoordinatorPhase.OPENED: {wire.RevealRequest: CoordinatorPhase.REVEALING},
+    CoordinatorPhase.REVEALING: {wire.Deals: CoordinatorPhase.DEALING},
+    CoordinatorPhase.DEALING: {wire.Manifest: CoordinatorPhase.UPLOADING},
+    CoordinatorPhase.UPLOADING: {wire.DecryptRequest: CoordinatorPhase.DECRYPTING},
+    CoordinatorPhase.DECRYPTING: {wire.Partial: CoordinatorPhase.DONE},
     CoordinatorPhase.DONE: {},
 }
 """By message sent, but for Partial, which is received: a quorum of them ends the attempt."""
 
-REPLIES: Mapping[type[Message], type[Message]] = {
-    Open: Commit,
-    RevealRequest: Reveal,
-    Deals: Accept,
-    Manifest: Upload,
-    DecryptRequest: Partial,
+REPLIES: Mapping[type[wire.Message], type[wire.Message]] = {
+    wire.Open: wire.Commit,
+    wire.RevealRequest: wire.Reveal,
+    wire.Deals: wire.Accept,
+    wire.Manifest: wire.Upload,
+    wire.DecryptRequest: wire.Partial,
 }
 """What a participant answers."""
 
@@ -96,9 +84,9 @@ _Phase = TypeVar("_Phase", ParticipantPhase, CoordinatorPhase)
 
 
 def next_phase(
-    table: Mapping[_Phase, Mapping[type[Message], _Phase]],
+    table: Mapping[_Phase, Mapping[type[wire.Message], _Phase]],
     phase: _Phase,
-    message: type[Message],
+    message: type[wire.Message],
     culprit: str | None = None,
 ) -> _Phase:
     """Where a message leads. Raises UnexpectedMessage."""
@@ -118,7 +106,7 @@ def diagram() -> str:
                 reply = REPLIES.get(message)
                 label = (
                     message.__name__
-                    if name == "coordinator" or reply is None or reply is Upload
+                    if name == "coordinator" or reply is None or reply is wire.Upload
                     else f"{message.__name__} / {reply.__name__}"
                 )
                 lines.append(f"        {name[0]}_{phase} --> {name[0]}_{after}: {label}")

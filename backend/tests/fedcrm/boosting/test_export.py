@@ -131,5 +131,5 @@ def test_text_that_is_no_model_is_refused(change):
     raw = json.loads(random_model(5, 3).to_json()) | change
     with pytest.raises(ValueError):  # noqa: PT011  # which check caught it does not matter
         FederatedModel.from_json(json.dumps(raw))
-    with pytest.raises(ValueError):  # noqa: PT011
+    with pytest.raises(ValueError):  # noqa: PT011  # which check caught it does not matter
         FederatedModel.from_json("{}")

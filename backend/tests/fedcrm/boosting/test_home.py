@@ -8,7 +8,8 @@ from sklearn.metrics import roc_auc_score
 
 from fedcrm.boosting import Choice, HomeModel, LocalModel
 from fedcrm.boosting.adjusted import evidence_logit
-from fedcrm.boosting.home import _choose
+from fedcrm.boosting.home import PRIOR, _choose
+from fedcrm.boosting.stack import Stack
 from fedcrm.errors import StorageError
 
 from .conftest import Federation, make_federation, train
@@ -43,10 +44,10 @@ def test_contributions_add_up_to_the_margin_for_every_part(parts, home):
         np.testing.assert_allclose(model.contributions(X).sum(axis=1), model.margin(X), atol=1e-5)
 
 
-def test_weights_are_not_negative_and_stay_near_the_prior_where_fresh_rows_are_few(home):
-    assert set(home.weights) == {"A", "R", "Lx", "Ll"}
+def test_weights_are_not_negative_and_lean_on_what_the_federation_knows(home):
+    assert set(home.weights) == {"A", "R", "Lx", "Ll", "F"}
     assert min(home.weights.values()) >= 0
-    assert home.weights["A"] + home.weights["R"] > home.weights["Lx"] + home.weights["Ll"]
+    assert home.weights["A"] + home.weights["R"] + home.weights["F"] > home.weights["Lx"] + home.weights["Ll"]
 
 
 def test_saving_and_loading_gives_the_same_scores_and_points_without_pickle(tmp_path, parts, home):
@@ -80,12 +81,27 @@ def test_a_model_of_another_federation_is_refused(tmp_path, home):
         HomeModel.load(tmp_path)
 
 
-def test_no_fresh_row_at_all_leaves_the_prior_in_charge(parts):
+def test_without_a_fresh_row_the_stack_is_chosen_on_the_strength_of_the_seen_ones(parts):
     _, model, small = parts
     X, y = small.X[0], small.y[0]
     home = HomeModel.fit(model, X, y, X[:0], y[:0])
-    assert home.weights == {"A": 0.5, "R": 0.5, "Lx": 0.0, "Ll": 0.0}
     assert home.chosen is Choice.PERSONAL
+    assert min(home.weights.values()) >= 0
+
+
+def test_a_row_of_weight_two_counts_like_two_rows():
+    rng = np.random.default_rng(3)
+    parts, y = rng.normal(size=(60, 2)), (rng.random(60) < 0.4).astype(float)
+    weight = np.where(np.arange(60) < 20, 2.0, 1.0)
+    once = Stack.fit(parts, y, (0.5, 0.5), weight=weight)
+    twice = Stack.fit(np.concatenate([parts, parts[:20]]), np.concatenate([y, y[:20]]), (0.5, 0.5))
+    np.testing.assert_allclose(once.weights, twice.weights, atol=1e-4)
+
+
+def test_no_row_at_all_leaves_the_prior_in_charge():
+    stack = Stack.fit(np.zeros((0, 5)), np.zeros(0), PRIOR)
+    np.testing.assert_allclose(stack.weights, PRIOR)
+    assert stack.intercept == 0
 
 
 def test_one_class_alone_is_refused(parts):

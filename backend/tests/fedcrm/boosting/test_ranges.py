@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from fedcrm.boosting.kernels import count_cells
-from fedcrm.boosting.ranges import GRID, range_of
+from fedcrm.boosting.ranges import FINE, grid, range_of
 
 
 def counts_of(values, deviation=0.0, seed=0):
     x = np.asarray(values, np.float32)
-    counts = count_cells(x, GRID, len(GRID) + 2)[:-1].astype(float)
+    counts = count_cells(x, grid(FINE), len(grid(FINE)) + 2)[:-1].astype(float)
     noise = np.random.default_rng(seed).normal(size=len(counts)) * deviation
     return counts + noise, np.full(len(counts), deviation**2)
 
@@ -24,7 +24,7 @@ def counts_of(values, deviation=0.0, seed=0):
 )
 @pytest.mark.parametrize("deviation", [0.0, 10.0])
 def test_the_range_covers_the_values_with_little_room_to_spare(low, high, draw, deviation):
-    found = range_of(*counts_of(draw(np.random.default_rng(1)), deviation))
+    found = range_of(*counts_of(draw(np.random.default_rng(1)), deviation), FINE)
     assert found is not None
     width, cell = high - low, max(abs(low), abs(high)) / 8  # an octave has eight cells
     assert low - cell <= found.low <= low + 0.1 * width
@@ -33,26 +33,26 @@ def test_the_range_covers_the_values_with_little_room_to_spare(low, high, draw, 
 
 
 def test_heavy_tails_are_cut_on_a_log_scale():
-    found = range_of(*counts_of(np.exp(np.random.default_rng(2).normal(8, 1.5, 5000)), 5.0))
+    found = range_of(*counts_of(np.exp(np.random.default_rng(2).normal(8, 1.5, 5000)), 5.0), FINE)
     assert found is not None
     assert found.log
 
 
 def test_one_record_far_out_does_not_move_the_range():
     values = np.random.default_rng(3).uniform(10, 20, 5000)
-    base = range_of(*counts_of(values, 10.0))
-    assert base == range_of(*counts_of(np.append(values[1:], 1e9), 10.0))
+    base = range_of(*counts_of(values, 10.0), FINE)
+    assert base == range_of(*counts_of(np.append(values[1:], 1e9), 10.0), FINE)
 
 
 def test_a_field_drowned_in_noise_or_empty_or_all_zero_has_no_range():
-    assert range_of(*counts_of(np.random.default_rng(4).uniform(0, 1e6, 50), 100.0)) is None
-    assert range_of(*counts_of([np.nan] * 100)) is None
-    assert range_of(*counts_of([0.0] * 1000)) is None
+    assert range_of(*counts_of(np.random.default_rng(4).uniform(0, 1e6, 50), 100.0), FINE) is None
+    assert range_of(*counts_of([np.nan] * 100), FINE) is None
+    assert range_of(*counts_of([0.0] * 1000), FINE) is None
 
 
 def test_edges_never_are_values_of_the_data():
     values = np.random.default_rng(5).lognormal(3, 1, 4000).astype(np.float32)
-    found = range_of(*counts_of(values))
+    found = range_of(*counts_of(values), FINE)
     assert found is not None
-    assert found.low in GRID.astype(float) or found.low == 0
-    assert found.high in GRID.astype(float)
+    assert found.low in grid(FINE).astype(float) or found.low == 0
+    assert found.high in grid(FINE).astype(float)

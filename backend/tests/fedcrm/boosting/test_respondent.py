@@ -54,7 +54,7 @@ def test_a_body_that_is_not_a_question_is_refused(federation):
         with pytest.raises(ValueError):  # noqa: PT011  # which of the checks caught it does not matter
             respondent.answer(with_body(query, **change))
     for raw in (b"", b"[]", b"{", b'{"kind":"count"}', b'{"kind":"count","fields":[9],"edges":[[1]]}'):
-        with pytest.raises(ValueError):  # noqa: PT011
+        with pytest.raises(ValueError):  # noqa: PT011  # which of the checks caught it does not matter
             respondent.answer(Query("cells", (Structure("a", 3, 0.1),), 64.0, 64, raw))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -151,9 +152,64 @@ def test_what_is_forecast_can_really_be_opened_and_nothing_larger(node, fedcrm):
     assert all(one["fit"] == 0 for one in json.loads(out)["trainings"])
 
 
-@pytest.mark.parametrize("command", ["show", "verify", "forecast"])
+def test_a_new_period_starts_from_nothing_and_the_sum_since_the_beginning_goes_on(node, fedcrm):
+    before = Node.open(node).ledger
+    spent, total = before.spent(), before.all_time()
+    status, out, _ = fedcrm("budget", "renew", "--node", node, "--period", "2027", "--epsilon", 2, "--yes")
+    assert status == 0
+    assert f"{spent.epsilon:.3f} of 8" in out
+    _, out, _ = fedcrm("budget", "show", "--node", node, "--json")
+    shown = json.loads(out)
+    assert (shown["period"], shown["epsilon_budget"], shown["epsilon_spent"], shown["intact"]) == (
+        "2027",
+        2.0,
+        0.0,
+        True,
+    )
+    ledger = Node.open(node).ledger
+    assert (ledger.all_time().cost, ledger.all_time().charges) == (total.cost, total.charges)
+    # A training under way goes on under its own limit and pays from the new period.
+    budget = ledger.budget("churn-1")
+    event = GaussianRelease(math.sqrt(20) / budget.learning_mu, 1, 64.2, 3000, "round 10")
+    ledger.charge(event, training="churn-1", key="round 10")
+    assert 0 < ledger.spent().epsilon < ledger.spent("churn-1").epsilon
+    assert ledger.all_time().charges == total.charges + 1
+
+
+def test_a_period_has_the_nodes_first_limit_unless_another_is_given(node, fedcrm):
+    fedcrm("budget", "renew", "--node", node, "--period", "2027", "--yes")
+    ledger = Node.open(node).ledger
+    assert (ledger.period, ledger.epsilon_budget, ledger.delta) == ("2027", 8.0, 1e-5)
+
+
+@pytest.mark.parametrize("answer", ["n\n", "\n", ""])
+def test_without_a_yes_no_period_begins(node, fedcrm, monkeypatch, answer):
+    monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
+    head = Node.open(node).ledger.verify()
+    status, out, _ = fedcrm("budget", "renew", "--node", node, "--period", "2027")
+    assert status == 1
+    assert "Begin it?" in out
+    assert Node.open(node).ledger.verify() == head
+
+
+def test_a_yes_typed_begins_it(node, fedcrm, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n"))
+    assert fedcrm("budget", "renew", "--node", node, "--period", "2027")[0] == 0
+    assert Node.open(node).ledger.period == "2027"
+
+
+@pytest.mark.parametrize("wrong", [("--period", "2026"), ("--period", " "), ("--period", "2027", "--epsilon", "0")])
+def test_a_period_that_cannot_be_is_refused_in_one_line_and_changes_nothing(node, fedcrm, wrong):
+    head = Node.open(node).ledger.verify()
+    status, _, err = fedcrm("budget", "renew", "--node", node, "--yes", *wrong)
+    assert (status, len(err.splitlines())) == (2, 1)
+    assert Node.open(node).ledger.verify() == head
+
+
+@pytest.mark.parametrize("command", ["show", "verify", "forecast", "renew"])
 def test_a_directory_that_is_no_node_is_refused_in_one_line(tmp_path, fedcrm, command):
-    status, out, err = fedcrm("budget", command, "--node", tmp_path / "nowhere")
+    more = ("--period", "2027", "--yes") if command == "renew" else ()
+    status, out, err = fedcrm("budget", command, "--node", tmp_path / "nowhere", *more)
     assert (status, out) == (2, "")
     assert len(err.splitlines()) == 1
 

@@ -8,6 +8,8 @@ import sys
 import numpy as np
 import pytest
 
+from fedcrm.evaluation.locking import only_one
+
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory):
@@ -87,3 +89,13 @@ def test_what_a_user_gets_wrong_is_one_line_and_a_status(directory, wrong, says)
     assert "Traceback" not in done.stderr
     assert says in done.stderr
     assert done.stderr.strip().splitlines()[-1].startswith("fedcrm: ")
+
+
+@pytest.mark.slow
+def test_two_evaluations_into_one_file_are_refused(directory, tmp_path):
+    out = tmp_path / "results.json"
+    with only_one(out.with_name(".results.json.lock"), out):
+        done = evaluate(directory, "--epsilon", "8", "--seeds", "1", "--out", out)
+    assert done.returncode == 2
+    assert "another process is at work" in done.stderr.splitlines()[-1]
+    assert not out.exists()

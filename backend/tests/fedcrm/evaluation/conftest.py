@@ -50,7 +50,7 @@ def made_up(names: tuple[str, ...] = NAMES, **changes: object) -> DemoResults:
                     Charges("calibration: counts by class, completeness, recency, label reliability", 1, 0.32),
                     Charges("ranges", 1, 0.55),
                     Charges("cells", 1, 0.55),
-                    Charges("histogram", 18, 6.9),
+                    Charges("fields", 18, 6.9),
                     Charges("pairs", 1, 2.6),
                 ),
                 local=None if tiny else local,
@@ -62,17 +62,18 @@ def made_up(names: tuple[str, ...] = NAMES, **changes: object) -> DemoResults:
                 choice=choice,
                 gate="refused" if size == 259 else "accepted",
                 gate_drop=0.053 if size == 259 else -0.02 + 0.01 * rng.standard_normal(),
+                bootstrap_gate="refused" if size == 259 else "accepted",
                 paper_gate="refused" if size in (259, 745, 121) else "accepted",
-                weights={"A": 0.42, "R": 0.49, "Lx": 0.07, "Ll": 0.04},
+                weights={"A": 0.42, "R": 0.49, "Lx": 0.07, "Ll": 0.04, "F": 0.21},
             )
         )
-    purposes = ["ranges", "cells", *["histogram"] * 8, "pairs", *["histogram"] * 7]
+    purposes = ["ranges", "cells", *["fields"] * 8, "candidates", *["pairs"] * 7]
     shares = [0.01, 0.01, *[0.045] * 8, 0.2, *[0.056] * 7]
     rounds = tuple(
         RoundFacts(
             round=n,
             purpose=purpose,
-            coordinates={"ranges": 96, "cells": 412, "histogram": 1210, "pairs": 4060}[purpose],
+            coordinates={"ranges": 96, "cells": 412, "fields": 1210, "candidates": 4060, "pairs": 1210}[purpose],
             share=share,
             contributors=9,
             attempts=2 if n == 5 else 1,
@@ -123,6 +124,8 @@ def made_up(names: tuple[str, ...] = NAMES, **changes: object) -> DemoResults:
         "fast": False,
         "delta": 1e-5,
         "organisations": tuple(organisations),
+        "gate_rule": "bootstrap",
+        "gate_refused": {"bootstrap": 1 / 9, "paper": 3 / 9},
         "left_out": (names[-1],),
         "means": {
             key: float(np.mean([getattr(o, key) for o in organisations if getattr(o, key) is not None]))

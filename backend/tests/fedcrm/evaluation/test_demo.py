@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 import xgboost as xgb
 
-from fedcrm.boosting import FederatedModel
+from fedcrm.boosting import QUANTISED_SENSITIVITY, FederatedModel
 from fedcrm.federation import Node
 
 NAMES = ("North/East", "South", "West", "Overseas")
@@ -67,6 +68,11 @@ def wait_for_end_of_group(group: int) -> None:
         time.sleep(0.1)
     os.killpg(group, signal.SIGKILL)
     pytest.fail("workers outlived the demo that was killed")
+
+
+def limited_to(size: int):
+    """In the child: no file may grow beyond this, as on a disk that is full."""
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
 def check_whole(out: Path) -> dict:
@@ -161,3 +167,70 @@ def test_what_a_user_gets_wrong_is_one_line_and_leaves_nothing(data, tmp_path, w
     assert "Traceback" not in done.stderr
     assert done.stderr.strip().count("\n") == 0
     assert not out.exists() or not any(out.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [3_000, 60_000, 300_000])
+def test_a_full_disk_is_one_line_and_with_room_again_the_demo_goes_on(data, tmp_path, size):
+    out = tmp_path / "out"
+    words = ("demo", "--data", data, "--fast", "--out", out)
+    full = subprocess.run(command(*words), capture_output=True, text=True, preexec_fn=limited_to(size), timeout=300)
+    assert full.returncode == 1, full.stderr
+    assert "Traceback" not in full.stderr
+    assert full.stderr.strip().splitlines()[-1].startswith("fedcrm: ")
+    assert not list(out.glob("results.json"))
+    done = run(*words, *(["--resume"] if out.exists() else []))
+    assert done.returncode == 0, done.stderr
+    check_whole(out)
+
+
+@pytest.mark.slow
+def test_a_second_demo_in_the_same_place_is_refused_while_the_first_is_at_work(data, tmp_path):
+    out = tmp_path / "out"
+    words = ("demo", "--data", data, "--fast", "--out", out)
+    first = subprocess.Popen(command(*words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not (out / ".lock").exists():
+        assert first.poll() is None
+        time.sleep(0.05)
+    time.sleep(0.3)
+    second = run(*words, "--resume")
+    assert second.returncode == 2
+    assert "another process is at work" in second.stderr
+    assert second.stderr.strip().count("\n") == 0
+    first.kill()
+    first.wait()
+    assert run(*words, "--resume").returncode == 0  # whoever held the place is gone
+    check_whole(out)
+
+
+@pytest.fixture
+def accounts(data):
+    """The same table with an account on each record, some of them large."""
+    rng = np.random.default_rng(6)
+    table = gzip.decompress((data / "data.csv.gz").read_bytes()).decode().splitlines()
+    unit = [f"{NAMES[i % 4]} {rng.integers(250) if i % 10 else 0}" for i in range(len(table) - 1)]
+    rows = [table[0] + ",account", *(f"{row},{u}" for row, u in zip(table[1:], unit, strict=True))]
+    (data / "data.csv.gz").write_bytes(gzip.compress(("\n".join(rows) + "\n").encode()))
+    description = json.loads((data / "dataset.json").read_text())
+    (data / "dataset.json").write_text(json.dumps({**description, "unit": "account"}))
+    return data
+
+
+@pytest.mark.slow
+def test_whole_accounts_are_protected_by_as_many_rows_as_each_may_give(accounts, tmp_path):
+    out, k = tmp_path / "out", 2
+    done = run("demo", "--data", accounts, "--fast", "--unit", "account", "--max-per-unit", k, "--out", out)
+    assert done.returncode == 0, done.stderr
+    check_whole(out)
+    for directory in (out / "nodes").iterdir():
+        node = Node.open(directory)
+        assert node.ledger.unit == "account"
+        (training,) = node.ledger.trainings()
+        assert node.ledger.budget(training).unit_rows == k
+        # An account's rows may all point the same way: what is charged is k times a record's.
+        charged = {c.event.purpose: c.event for c in node.ledger}
+        assert charged["fields"].sensitivity == pytest.approx(k * QUANTISED_SENSITIVITY)
+        node.close()
+    refused = run("demo", "--data", accounts, "--max-per-unit", 2, "--out", tmp_path / "no")
+    assert refused.returncode == 2
+    assert not (tmp_path / "no").exists()

@@ -116,7 +116,7 @@ def test_the_report_names_every_organisation_and_its_figures(results, page):
         "Per period",
         "Not hidden",
         "segments of one company",
-        "Refused: one of nine by the rule in force, three of nine by the literal one",
+        "Refused: one of nine by the default rule, three of nine by the literal one. In force was the default one.",
     ],
 )
 def test_the_report_says_in_plain_words(page, sentence):

@@ -1,3 +1,4 @@
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,9 @@ from fedcrm.errors import SettingsError
 from fedcrm.features import DataSet, Part, parse_description, split
 
 
-def data_of(label, participant, unit=None, order=None):
+def data_of(label, participant, unit=None, order=None, x=None):
     raw = {"name": "t", "task": "churn", "label": "y", "positive": 1}
-    columns = {"y": label, "x": [str(i) for i in range(len(label))]}
+    columns = {"y": label, "x": [str(i) for i in range(len(label))] if x is None else x}
     if unit is not None:
         raw["unit"], columns["u"] = "u", unit
     if order is not None:
@@ -45,7 +46,8 @@ def test_parts_are_70_10_20_with_the_participants_own_rate(thousand):
 
 def test_the_seed_decides_the_split_and_other_participants_do_not(thousand):
     first, again, other = split(thousand, 1), split(thousand, 1), split(thousand, 2)
-    alone = data_of(thousand.label[thousand.rows("a")], ["a"] * len(thousand.rows("a")))
+    own = thousand.rows("a")
+    alone = data_of(thousand.label[own], ["a"] * len(own), x=list(own))
     assert np.array_equal(first.rows("a", Part.TEST), again.rows("a", Part.TEST))
     assert not np.array_equal(first.rows("a", Part.TEST), other.rows("a", Part.TEST))
     assert np.array_equal(thousand.rows("a")[split(alone, 1).rows("a", Part.TEST)], first.rows("a", Part.TEST))
@@ -77,6 +79,55 @@ def test_rows_of_one_unit_are_never_in_two_parts(rows, by_time, seed):
     parts = {part: {unit[i] for i in s.rows("a", part)} - {""} for part in Part}
     assert sum(len(p) for p in parts.values()) == len(set().union(*parts.values()))
     assert len(s.rows("a", *Part)) == len(label)
+
+
+# A record: (unit or "" for one of its own, label, contents, when). Contents and times repeat, so ties are common.
+RECORD = st.tuples(st.sampled_from(["", "", "u", "v", "w"]), st.booleans(), st.integers(0, 5), st.integers(0, 8))
+
+
+def parts_of(records, by_time, seed):
+    """The contents of each part, as a multiset: which of two equal records is where is no difference."""
+    unit, label, x, when = zip(*records, strict=True)
+    s = split(data_of(list(map(int, label)), ["a"] * len(label), list(unit), list(when), list(x)), seed, by_time)
+    return {part: Counter(records[i] for i in s.rows("a", part)) for part in Part}
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(RECORD, min_size=1, max_size=45), st.data(), st.booleans(), st.integers(0, 9))
+def test_one_unit_more_moves_at_most_one_other_across_each_cut(records, data, by_time, seed):
+    records = [("", False, 90, 3), ("", True, 91, 4), *records]  # a table has both classes
+    of_unit = st.lists(st.tuples(st.just("new"), st.booleans(), st.integers(0, 5), st.integers(0, 8)), max_size=4)
+    new = data.draw(of_unit) or [("", *data.draw(RECORD)[1:])]
+    grown = list(records)
+    for record in new:
+        grown.insert(data.draw(st.integers(0, len(grown))), record)
+    before, after = parts_of(records, by_time, seed), parts_of(grown, by_time, seed)
+
+    def units(counted):
+        return {record[0] or record for record in counted if record not in new}
+
+    left = [units(before[part] - after[part]) for part in Part]
+    came = [units(after[part] - before[part]) for part in Part]
+    assert sum(map(len, left)) <= 2
+    # What an organisation trains on changes by the new unit and by one other, which came or left.
+    assert len(left[0]) + len(came[0]) <= 1
+    assert len(left[2]) + len(came[2]) <= 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(RECORD, min_size=2, max_size=40), st.randoms(), st.booleans(), st.integers(0, 9))
+def test_the_order_of_rows_in_the_file_does_not_matter(records, random, by_time, seed):
+    records = [("", False, 90, 3), ("", True, 91, 4), *records]
+    shuffled = list(records)
+    random.shuffle(shuffled)
+    assert parts_of(records, by_time, seed) == parts_of(shuffled, by_time, seed)
+
+
+def test_validation_and_test_never_grow_at_the_same_number_of_units():
+    sizes = np.array([[round(n * 0.1), round(n * 0.2)] for n in range(20_001)])
+    steps = np.diff(sizes, axis=0)
+    assert steps.min() == 0
+    assert steps.sum(axis=1).max() == 1
 
 
 def test_by_time_nothing_trained_on_is_newer_than_what_is_tested():

@@ -107,8 +107,11 @@ class Federation:
             self.nodes[name] = Node.open(node.directory)
 
 
-QUICK = Settings(main_rounds=2, free_rounds=1, pair_rounds=0, pair_signal=1e18)
+QUICK = Settings(main_rounds=2, free_rounds=1, pair_rounds=0, pair_signal=1e18, compact_signal=0.0)
 """Two rounds over fields and no pairs: enough for every step of the protocol."""
+
+COMPACT = Settings(compact_rounds=2, compact_signal=1e18)
+"""The same by the other learner."""
 
 
 @pytest.fixture
@@ -117,7 +120,12 @@ def federate(tmp_path: Path) -> Callable[..., Federation]:
     made: list[Federation] = []
 
     def make(
-        n: int = 4, rows: int = 300, epsilon: float = 8.0, budget: float | None = None, public: bool = True
+        n: int = 4,
+        rows: int = 300,
+        epsilon: float = 8.0,
+        budget: float | None = None,
+        public: bool = True,
+        compact: bool = False,
     ) -> Federation:
         sizes = dict.fromkeys(NAMES[:n], rows)
         data = made_up_data(sizes, public=public)
@@ -136,7 +144,7 @@ def federate(tmp_path: Path) -> Callable[..., Federation]:
                 Identity.generate("coordinator"),
                 nodes,
                 dict.fromkeys(sizes, epsilon),
-                QUICK,
+                COMPACT if compact else QUICK,
             )
         )
         return made[-1]

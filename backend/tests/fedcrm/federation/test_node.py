@@ -1,4 +1,5 @@
 import stat
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -25,6 +26,17 @@ def test_a_directory_name_is_flat_and_reversible(name):
 def test_names_no_file_system_could_hold_are_refused(name):
     with pytest.raises(SettingsError):
         directory_name(name)
+
+
+def test_the_share_for_counts_is_the_nodes_own_and_written_down(tmp_path):
+    node = Node.create(tmp_path / "node", replace(SETTINGS, pure_share=0.1))
+    assert node.ledger.period_budget.pure_epsilon == pytest.approx(0.8)
+    assert node.ledger.plan_training(2.0).pure_epsilon == pytest.approx(0.2)
+    node.close()
+    assert Node.read_settings(tmp_path / "node").pure_share == 0.1
+    with pytest.raises(SettingsError, match="share of pure releases"):
+        Node.create(tmp_path / "other", replace(SETTINGS, pure_share=1.0))
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_node_keeps_its_identity_over_a_restart_and_its_keys_to_its_owner(tmp_path):

@@ -16,7 +16,7 @@ from fedcrm.features import propose_schema
 from fedcrm.federation.coordinator import public_magnitude, standings_of
 from fedcrm.federation.messages import Agreement, Envelope, Invitation, Kind, RoundRequest
 from fedcrm.learning import Structure
-from fedcrm.secagg import AttemptId, AttemptTerms, CoordinatorAttempt, Identity, Roster
+from fedcrm.secagg import AttemptId, AttemptTerms, CoordinatorAttempt, Identity, Roster, Step
 
 
 class Adversary:
@@ -96,6 +96,19 @@ def test_a_second_invitation_on_other_terms_buys_no_second_report(adversary):
     assert charges(adversary) == before
 
 
+def test_a_refused_invitation_leaves_the_roster_as_it_was(adversary):
+    """Once it did not: the second roster, full of the coordinator's own, was refused and used all the same."""
+    request, client = adversary.invite(), adversary.clients["Contoso"]
+    puppets = tuple(Identity.generate(f"sock puppet {i}").public for i in range(2))
+    before = adversary.federation.roster
+    mine = next(member for member in before.members if member.name == "Contoso")
+    invitation = Invitation("churn", propose_schema(adversary.federation.data).to_json(), b"")
+    with pytest.raises(PeerError):
+        client.report(replace(invitation, roster=Roster(before.coordinator, (*puppets, mine)).to_bytes()))
+    assert adversary.open("Contoso", request)
+    assert client._roster == before
+
+
 def test_the_same_invitation_gets_the_very_same_report_also_after_a_restart(adversary):
     adversary.invite()
     before = charges(adversary)
@@ -121,10 +134,84 @@ def test_a_roster_without_this_organisation_or_under_another_coordinator_is_refu
 
 def test_a_round_before_an_agreement_is_refused(adversary):
     request = adversary.invite()
-    fresh = adversary.federation.participants()
-    adversary.clients = fresh
+    adversary.federation.training = "summer"  # of which these clients have not heard
+    adversary.clients = adversary.federation.participants()
     with pytest.raises(UnexpectedMessage):
-        adversary.open("Contoso", request)
+        adversary.open("Contoso", replace(request, training="summer"))
+
+
+def test_a_participant_that_was_restarted_goes_on_with_what_was_agreed(adversary):
+    request, names = adversary.invite(), tuple(adversary.clients)
+    first = adversary.clients["Contoso"].contribute(request, names)
+    before = charges(adversary)
+    adversary.federation.reopen()
+    adversary.clients = adversary.federation.participants()
+    assert adversary.open("Contoso", request)
+    assert np.array_equal(adversary.clients["Contoso"].contribute(request, names), first)
+    assert charges(adversary) == before
+
+
+def test_restarted_between_invitation_and_agreement_it_takes_the_agreement(adversary):
+    invitation = adversary.coordinator.invitation(adversary.federation.roster.to_bytes())
+    reports = {name: client.report(invitation) for name, client in adversary.clients.items()}
+    before = charges(adversary)
+    adversary.federation.reopen()
+    adversary.clients = adversary.federation.participants()
+    for client in adversary.clients.values():
+        client.agree(adversary.coordinator.agree(reports))
+    assert charges(adversary) == before
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_restart_forgives_the_attempt_it_interrupted_and_no_other(adversary, answered):
+    request, names = adversary.invite(), tuple(adversary.clients)
+    training, name = adversary.federation.training, "Contoso"
+    journal = adversary.federation.nodes[name].journal
+
+    def admitted(*attempts):
+        client = adversary.clients[name]
+        for attempt in attempts:
+            journal.claim(AttemptId(training, 1, attempt), Step.MANIFEST, b"m")
+            client._books.admit(training, 1, attempt, client._key(request, names))
+
+    admitted(1, 2, 3)
+    if answered:
+        journal.claim(AttemptId(training, 1, 3), Step.ANSWER, b"a")
+    adversary.federation.reopen()
+    journal = adversary.federation.nodes[name].journal
+    adversary.clients = adversary.federation.participants()
+    for _ in range(5):  # however often it is invited, one process forgives once
+        adversary.clients[name].report(adversary.coordinator.invitation(adversary.federation.roster.to_bytes()))
+    admitted(*((4, 5, 6) if answered else (4, 5, 6, 7)))
+    with pytest.raises(TrainingStopped, match="6 attempts"):
+        admitted(8)
+
+
+def test_a_client_that_is_made_to_crash_again_and_again_is_not_asked_for_ever(adversary):
+    request, names = adversary.invite(), tuple(adversary.clients)
+    training, made = adversary.federation.training, []
+
+    def ask_and_crash():
+        for attempt in range(50):
+            client = adversary.clients["Contoso"]
+            client.report(adversary.coordinator.invitation(adversary.federation.roster.to_bytes()))
+            adversary.federation.nodes["Contoso"].journal.claim(AttemptId(training, 1, attempt), Step.MANIFEST, b"m")
+            client._books.admit(training, 1, attempt, client._key(request, names))
+            made.append(attempt)
+            adversary.federation.reopen()
+            adversary.clients = adversary.federation.participants()
+
+    with pytest.raises(TrainingStopped):
+        ask_and_crash()
+    assert len(made) == 12  # six, and six forgiven
+
+
+def test_an_agreement_that_is_no_schema_does_not_stand_in_the_way_of_the_right_one(adversary):
+    invitation = adversary.coordinator.invitation(adversary.federation.roster.to_bytes())
+    reports = {name: client.report(invitation) for name, client in adversary.clients.items()}
+    with pytest.raises(MalformedMessage):
+        adversary.clients["Contoso"].agree(Agreement("{}", 0.3))
+    adversary.clients["Contoso"].agree(adversary.coordinator.agree(reports))
 
 
 def test_a_second_agreement_that_differs_is_refused(adversary):

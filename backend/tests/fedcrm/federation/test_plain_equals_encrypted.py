@@ -3,6 +3,7 @@
 import hashlib
 
 import numpy as np
+import pytest
 
 from fedcrm.federation import LocalChannel, Participant, PlainRounds, SimulatedBooks, train
 from fedcrm.federation.checkpoint import MemoryStore
@@ -30,8 +31,9 @@ def participants_of(federation):
     }
 
 
-def test_the_plain_model_is_bit_identical_to_the_encrypted_one(federate):
-    federation = federate(n=3)
+@pytest.mark.parametrize("compact", [False, True])
+def test_the_plain_model_is_bit_identical_to_the_encrypted_one(federate, compact):
+    federation = federate(n=3, compact=compact)
     store = MemoryStore()
     chair, channel = federation.coordinator(store), LocalChannel(participants_of(federation))
     encrypted = train(chair, federation.identity, federation.roster, channel, store).model

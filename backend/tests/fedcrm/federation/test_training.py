@@ -35,8 +35,9 @@ def test_a_training_gives_a_model_and_spends_what_was_agreed(federate):
         assert [c.event.purpose for c in node.ledger][1:] == ["cells", "fields", "fields"]
 
 
-def test_the_model_finds_the_signal(federate):
-    federation = federate(rows=2000)
+@pytest.mark.parametrize("compact", [False, True])
+def test_the_model_finds_the_signal(federate, compact):
+    federation = federate(rows=2000, compact=compact)
     trained, _ = run(federation)
     table = trained.model.schema.encode(federation.data, federation.data.rows("Contoso"))
     margin = trained.model.margin(table.X)

@@ -51,6 +51,41 @@ def test_recovering_ones_own_attempt_after_a_crash_counts_once(database):
     cap.admit("t", "1", "a", charges=True)  # still admitted: it had been
 
 
+def test_a_forgiven_attempt_does_not_count_and_is_forgiven_once_for_all(database):
+    cap = AttemptCap(database, per_round=2)
+    cap.admit("t", "1", "a", charges=True)
+    assert cap.forgive("t", "1", "a")
+    assert AttemptCap(database, per_round=2).forgive("t", "1", "a")
+    cap.admit("t", "1", "b", charges=True)
+    cap.admit("t", "1", "c", charges=True)
+    with pytest.raises(TrainingStopped, match="has had 2 attempts"):
+        cap.admit("t", "1", "d", charges=True)
+    cap.admit("t", "1", "a", charges=True)  # it had been admitted
+    assert not cap.forgive("t", "1", "never asked for")
+
+
+def test_no_more_is_forgiven_than_a_round_has_attempts(database):
+    cap, made = AttemptCap(database, per_round=3), []
+
+    def crash_in_every_attempt():
+        for attempt in range(20):
+            cap.admit("t", "1", str(attempt), charges=True)
+            cap.forgive("t", "1", str(attempt))
+            made.append(attempt)
+
+    with pytest.raises(TrainingStopped):
+        crash_in_every_attempt()
+    assert len(made) == 6
+
+
+def test_what_was_charged_in_a_forgiven_attempt_still_counts_for_the_night(database):
+    cap = AttemptCap(database, per_round=9, charges_per_night=1)
+    cap.admit("t", "1", "a", charges=True)
+    cap.forgive("t", "1", "a")
+    with pytest.raises(TrainingStopped, match="night"):
+        cap.admit("t", "1", "b", charges=True)
+
+
 def test_a_night_has_its_own_cap_on_what_costs_something(database):
     clock = Clock()
     cap = AttemptCap(database, per_round=100, charges_per_night=3, clock=clock)

@@ -60,7 +60,7 @@ def test_a_key_of_low_order_is_refused(identities):
 
 
 def test_keys_come_from_the_bytes_that_are_handed_in():
-    make = lambda: Identity.generate("x", lambda count: bytes(range(count)))  # noqa: E731
+    make = lambda: Identity.generate("x", lambda count: bytes(range(count)))  # noqa: E731 - reads as a formula
     assert make().public == make().public != Identity.generate("x").public
 
 
