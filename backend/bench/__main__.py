@@ -16,7 +16,16 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from bench import apex_bench, boosting_bench, gate_bench, localorg_bench, salesforce_bench, secagg_bench, service_bench, wire_bench
+from bench import (
+    apex_bench,
+    boosting_bench,
+    gate_bench,
+    localorg_bench,
+    salesforce_bench,
+    secagg_bench,
+    service_bench,
+    wire_bench,
+)
 from fedcrm.evaluation.simulation import Federation, train_private
 from fedcrm.evaluation.telco import telco_demo
 from fedcrm.features import DataSet, propose_schema, split

@@ -200,7 +200,7 @@ class Staging:
             if kept.since and _digits(kept.since) not in begun:
                 raise BlockRefused(
                     f"{self._client.org}: run {kept.run.key} holds only what changed since a run that is not here; "
-                    "withdraw the runs in the org, then extract again: the next one reads every record"
+                    "set the runs of this task to Withdrawn in the org, then extract again: the next one reads every record"
                 )
             begun.add(_digits(kept.run.key.rsplit("-", 1)[-1]))
             for vector in self._store.vectors(kept.run.key):

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from localorg.apex.runtime.services import OutgoingResponse
 
+from localorg.apex.runtime.services import OutgoingResponse
 from localorg.errors import OrgError
 
 pytestmark = pytest.mark.slow
