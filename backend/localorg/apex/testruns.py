@@ -17,7 +17,7 @@ from localorg.apex.runtime.testing import TestOutcome
 from localorg.org import Transaction
 from localorg.records import SaveResult
 
-__all__ = ["document", "start_run"]
+__all__ = ["class_ids", "document", "start_run"]
 
 Json = dict[str, Any]
 
