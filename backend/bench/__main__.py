@@ -24,6 +24,7 @@ from bench import (
     salesforce_bench,
     secagg_bench,
     service_bench,
+    staging_bench,
     wire_bench,
 )
 from fedcrm.evaluation.simulation import Federation, train_private
@@ -104,6 +105,7 @@ def main() -> None:
         "local_org_over_the_wire": wire_bench.rows(),
         "apex_in_the_local_org": apex_bench.rows(2_000, 10_000),
         "salesforce": salesforce_bench.rows(),
+        "extraction": staging_bench.rows(2_500, 10_000),
         **service_bench.rows(),
     }
     RESULTS.parent.mkdir(exist_ok=True)

@@ -42,11 +42,13 @@ class Purpose(Enum):
 class KeptRun:
     """A run of which something is kept.
 
-    since: watermark it began at, in the org's words; "": it holds every entity.
+    began: when, in the org's words.
+    since: the start of the run that it builds upon, in the same words; "": it holds every entity.
     whole: whether every block is here.
     """
 
     run: Run
+    began: str
     since: str
     whole: bool
 
@@ -86,14 +88,14 @@ class BlockStore:
             return None
         raw = json.loads(self._open(path, f"{key}: run"))
         columns = tuple(FeatureColumn(*column) for column in raw["run"].pop("columns"))
-        return KeptRun(Run(**raw["run"], columns=columns), raw["since"], raw["whole"])
+        return KeptRun(Run(**raw["run"], columns=columns), raw["began"], raw["since"], raw["whole"])
 
     def keep_run(self, kept: KeptRun) -> None:
         """Note a run, or that it is whole."""
         run = {**asdict(kept.run), "columns": [astuple(column) for column in kept.run.columns]}
         folder = self._folder(kept.run.key)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        content = json.dumps({"run": run, "since": kept.since, "whole": kept.whole})
+        content = json.dumps({"run": run, "began": kept.began, "since": kept.since, "whole": kept.whole})
         self._seal(folder / "run", f"{kept.run.key}: run", content)
 
     def put(self, key: str, sequence: int, vectors: Sequence[Vector]) -> None:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from fedcrm.errors import BlockRefused, ResultsLost, RunRefused, UnexpectedReply
+from fedcrm.errors import AccessDenied, BlockRefused, ResultsLost, RunRefused, UnexpectedReply
 from fedcrm.salesforce.block_store import BlockStore, KeptRun, Purpose
-from fedcrm.salesforce.blocks import FeatureColumn, Run, StagedBlock, Vector, open_block
+from fedcrm.salesforce.blocks import FeatureColumn, Run, StagedBlock, Vector, open_block, vocabulary_digest
 from fedcrm.salesforce.bulk2 import Bulk2Extractor, poll, too_slow
 from fedcrm.salesforce.client import Client
 from fedcrm.salesforce.extractor import Block, Extraction
@@ -34,7 +34,6 @@ _RUN_FIELDS = (
     "Entities_Staged__c",
     "Started_At__c",
     "Watermark__c",
-    "Acknowledged_At__c",
     "Vocabulary_Digest__c",
     "Vocabulary__c",
     "Job_Id__c",
@@ -66,8 +65,7 @@ class OrgRun:
 
     key:          None until the run began.
     message:      for the org's admin.
-    since:        watermark, in the org's words; "" where it reads every entity.
-    acknowledged: whether its blocks are known to be here.
+    began, since: its start and the watermark, in the org's words; since is "" where it reads every entity.
     """
 
     id: str
@@ -76,8 +74,8 @@ class OrgRun:
     message: str
     blocks: int
     entities: int
+    began: str
     since: str
-    acknowledged: bool
     digest: str
     vocabulary: str
     job: str
@@ -143,7 +141,10 @@ class Staging:
     def _is_aborted(self, run: OrgRun) -> bool:
         """An aborted job never closes its run. Whether there is one, this user may not be allowed to see."""
         soql = select(["Status"], "AsyncApexJob", f"Id = {text_literal(run.job)}")
-        return bool(run.job) and any(job["Status"] in ("Aborted", "Failed") for job in self._client.query(soql))
+        try:
+            return bool(run.job) and any(job["Status"] in ("Aborted", "Failed") for job in self._client.query(soql))
+        except AccessDenied:
+            return False
 
     def _checked(self, run: OrgRun) -> OrgRun:
         if run.ended and run.status != Status.COMPLETED:
@@ -194,18 +195,18 @@ class Staging:
         whole = [kept for kept in self._store.runs() if kept.whole]
         if not whole:
             raise BlockRefused(f"{self._client.org}: no completed run of {self._task} was read yet")
+        last = whole[-1].run
         newest: dict[str, Vector] = {}
         begun: set[str] = set()
-        for kept in whole:
-            if kept.since and _digits(kept.since) not in begun:
+        for kept in (kept for kept in whole if kept.run.digest == last.digest):
+            if kept.since and kept.since not in begun:
                 raise BlockRefused(
-                    f"{self._client.org}: run {kept.run.key} holds only what changed since a run that is not here; "
-                    "set the runs of this task to Withdrawn in the org, then extract again: the next one reads every record"
+                    f"{self._client.org}: run {kept.run.key} holds only what changed since a run that is not here; set "
+                    "this task's runs to Withdrawn in the org, then extract again: the next one reads every record"
                 )
-            begun.add(_digits(kept.run.key.rsplit("-", 1)[-1]))
-            for vector in self._store.vectors(kept.run.key):
-                newest[vector.pseudonym] = vector
-        return whole[-1].run, tuple(newest[pseudonym] for pseudonym in sorted(newest))
+            begun.add(kept.began)
+            newest |= {vector.pseudonym: vector for vector in self._store.vectors(kept.run.key)}
+        return last, tuple(newest[pseudonym] for pseudonym in sorted(newest))
 
     def _read_run(self, run: OrgRun) -> int:
         """Read what is missing of a run; returns how many blocks came."""
@@ -234,9 +235,11 @@ class Staging:
 
     def _kept(self, run: OrgRun) -> KeptRun:
         columns = _columns(run.vocabulary, self._client.org)
+        if vocabulary_digest(self._task, columns) != run.digest:  # a run without blocks has no MAC that would tell
+            raise BlockRefused(f"the vocabulary of run {run.key} is not the one that its digest names: extract anew")
         org_id = str(self._pairing.org_id)
         bound = Run(org_id, run.key or "", self._task, self._purpose.value, run.digest, columns)
-        return self._store.run(bound.key) or KeptRun(bound, run.since, whole=False)
+        return self._store.run(bound.key) or KeptRun(bound, run.began, run.since, whole=False)
 
     def _take(self, org_run: OrgRun, run: Run) -> None:
         held = self._store.sequences(run.key)
@@ -304,8 +307,8 @@ def _run_of(row: Mapping[str, Any], run_id: str) -> OrgRun:
         message=_text(row["Message__c"]),
         blocks=_whole(row["Blocks__c"]),
         entities=_whole(row["Entities_Staged__c"]),
+        began=_text(row["Started_At__c"]),
         since=_text(row["Watermark__c"]),
-        acknowledged=row["Acknowledged_At__c"] is not None,
         digest=_text(row["Vocabulary_Digest__c"]),
         vocabulary=_text(row["Vocabulary__c"]),
         job=_text(row["Job_Id__c"]),
@@ -313,7 +316,7 @@ def _run_of(row: Mapping[str, Any], run_id: str) -> OrgRun:
 
 
 def _columns(vocabulary: str, org: str) -> tuple[FeatureColumn, ...]:
-    """The run's vocabulary; whether it is the one that its digest names is seen with the first block."""
+    """A run's vocabulary."""
     try:
         return tuple(
             FeatureColumn(str(c["name"]), str(c["kind"]), str(c["unit"]), int(c["decimals"]), c["block"])
@@ -321,11 +324,6 @@ def _columns(vocabulary: str, org: str) -> tuple[FeatureColumn, ...]:
         )
     except (ValueError, KeyError, TypeError) as error:
         raise UnexpectedReply(org, "the vocabulary of a run cannot be read") from error
-
-
-def _digits(moment: str) -> str:
-    """A second as run keys write it: 2026-11-24T12:10:59.000+0000 is 20261124121059."""
-    return "".join(letter for letter in moment if letter.isdigit())[:14]
 
 
 def _text(value: object) -> str:

@@ -343,3 +343,37 @@ def test_the_nodes_own_user_asks_for_runs_and_reads_them_but_sees_no_record(seed
     assert status == 0, said
     assert len(load_data_set(tmp_path / "churn", task="churn").label) > 10
     assert sorted(run["Status__c"] for run in runs(seeded)) == ["Completed", "Requested"]
+
+
+def test_a_node_that_lost_what_it_had_read_does_not_take_the_rest_for_the_whole(seeded, extract, tmp_path):
+    assert extract()[0] == 0
+    before = fingerprint(tmp_path / "churn")
+    shutil.rmtree(seeded.orgs / f"{seeded.alias}.blocks")
+    seeded.change("Account", [{"Id": seeded.accounts[0], "NumberOfEmployees": 3}])
+    status, said = extract()
+    assert status == 1
+    assert "holds only what changed since a run that is not here" in said
+    assert fingerprint(tmp_path / "churn") == before
+    seeded.change("Extraction_Run__c", [{"Id": run["Id"], "Status__c": "Withdrawn"} for run in runs(seeded)])
+    status, said = extract()
+    assert status == 0, said
+    assert len(load_data_set(tmp_path / "churn", task="churn").label) == 40
+
+
+def test_a_vocabulary_that_was_changed_in_the_org_is_refused(seeded, extract):
+    seeded.apex("ExtractionRuns.start('churn', 'Training');")
+    seeded.finish_jobs()
+    (run,) = seeded.rows("SELECT Id, Vocabulary__c FROM Extraction_Run__c")
+    seeded.change(
+        "Extraction_Run__c", [{"Id": run["Id"], "Vocabulary__c": run["Vocabulary__c"].replace("days", "years")}]
+    )
+    status, said = extract()
+    assert status == 1
+    assert "is not the one that its digest names" in said
+
+
+def test_forgetting_an_org_forgets_its_keys_and_what_was_read(seeded, extract, fedcrm):
+    assert extract()[0] == 0
+    assert fedcrm("org", "remove", seeded.alias)[0] == 0
+    assert [path.name for path in seeded.orgs.iterdir() if path.name.startswith(f"{seeded.alias}.")] == []
+    seeded.register(seeded.orgs)

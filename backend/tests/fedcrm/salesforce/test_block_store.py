@@ -14,6 +14,7 @@ from fedcrm.salesforce.blocks import FeatureColumn, Run, Vector
 from fedcrm.secrets import KeyFile, SecretBox
 
 COLUMNS = (FeatureColumn("a", "number", "count", 0, None), FeatureColumn("own.b", "category", "", 0, "North"))
+BEGAN = "2026-01-01T00:00:00.000+0000"
 
 
 def run(key="churn-training-20260101000000000"):
@@ -37,18 +38,18 @@ def store(tmp_path, box):
 
 def test_what_was_put_in_comes_out_and_runs_stand_in_the_order_of_time(store):
     late, early = run("churn-training-20260301000000000"), run()
-    store.keep_run(KeptRun(late, "2026-01-01T00:00:00.000+0000", whole=False))
-    store.keep_run(KeptRun(early, "", whole=True))
+    store.keep_run(KeptRun(late, "2026-03-01T00:00:00.000+0000", BEGAN, whole=False))
+    store.keep_run(KeptRun(early, BEGAN, "", whole=True))
     store.put(late.key, 2, [vector(3)])
     store.put(late.key, 1, [vector(1), vector(2)])
     assert [kept.run for kept in store.runs()] == [early, late]
-    assert store.run(late.key) == KeptRun(late, "2026-01-01T00:00:00.000+0000", whole=False)
+    assert store.run(late.key) == KeptRun(late, "2026-03-01T00:00:00.000+0000", BEGAN, whole=False)
     assert store.sequences(late.key) == {1, 2}
     assert list(store.vectors(late.key)) == [vector(1), vector(2), vector(3)]
 
 
 def test_nothing_of_a_vector_can_be_read_on_disk(store):
-    store.keep_run(KeptRun(run(), "", whole=True))
+    store.keep_run(KeptRun(run(), BEGAN, "", whole=True))
     store.put(run().key, 1, [vector(1, ("1", "very secret"))])
     for path in store.directory.rglob("*"):
         if path.is_file():
@@ -57,7 +58,7 @@ def test_nothing_of_a_vector_can_be_read_on_disk(store):
 
 
 def test_a_block_in_anothers_place_does_not_open(store, tmp_path, box):
-    store.keep_run(KeptRun(run(), "", whole=True))
+    store.keep_run(KeptRun(run(), BEGAN, "", whole=True))
     store.put(run().key, 1, [vector(1)])
     folder = store.directory / run().key
     (folder / "000002").write_bytes((folder / "000001").read_bytes())
@@ -74,7 +75,7 @@ def test_a_key_that_is_no_runs_key_never_becomes_a_path(store):
 
 
 def test_the_bookmark_is_kept_and_one_that_cannot_be_read_is_none(store):
-    store.keep_run(KeptRun(run(), "", whole=False))
+    store.keep_run(KeptRun(run(), BEGAN, "", whole=False))
     assert store.bookmark(run().key) is None
     mark = Bookmark("bulk2", "750", "locator", 7)
     store.keep_bookmark(run().key, mark)
@@ -87,7 +88,7 @@ def test_the_bookmark_is_kept_and_one_that_cannot_be_read_is_none(store):
 
 
 def test_a_dropped_run_leaves_nothing(store):
-    store.keep_run(KeptRun(run(), "", whole=True))
+    store.keep_run(KeptRun(run(), BEGAN, "", whole=True))
     store.put(run().key, 1, [vector(1)])
     store.drop(run().key)
     assert store.runs() == ()
