@@ -46,10 +46,14 @@ _ROLLED_BACK = "ALL_OR_NONE_OPERATION_ROLLED_BACK"
 
 
 def run_query(rt: Runtime, text: Query, binds: Mapping[str, Any], *, user_mode: bool, sharing: bool) -> ResultSet:
-    """Any query, counted. Raises System.QueryException."""
+    """Any query, counted. Raises System.QueryException.
+
+    user_mode: what holds where the query itself says nothing; user mode has sharing, whatever the class says.
+    """
     rt.limits.count("queries")
     user_mode = mode_of(text, user_mode)
     started = time.thread_time()
+    user_mode = user_mode and text.security != "SYSTEM_MODE"
     try:
         return rt.database(user_mode=user_mode, sharing=sharing).query(with_ids(text), binds=binds)
     except OrgError as refused:
