@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from fedcrm.features import Field, Kind, Schema
+from fedcrm.features import Field, Schema
 
 __all__ = ["Idea", "Meaning", "Moves", "ideas_of", "meanings_from_json", "meanings_to_json"]
 
@@ -140,8 +140,3 @@ def meanings_from_json(raw: Any) -> dict[str, Meaning]:
         }
     except (AttributeError, TypeError) as wrong:
         raise ValueError(f"not a list of meanings: {json.dumps(str(raw))[:80]}") from wrong
-
-
-def is_number(schema: Schema, idea: Idea) -> bool:
-    """Whether the value shown is a number."""
-    return schema.fields[idea.shown].kind is Kind.NUMERIC

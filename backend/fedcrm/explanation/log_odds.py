@@ -20,7 +20,7 @@ import numpy as np
 import xgboost as xgb
 from numpy.typing import NDArray
 
-from fedcrm.boosting import FederatedModel, HomeModel, LocalModel, PersonalModel, RidgeLogit
+from fedcrm.boosting import FederatedModel, LocalModel, PersonalModel, RidgeLogit
 from fedcrm.boosting.adjusted import columns_of
 from fedcrm.boosting.bins import Bins, codes
 from fedcrm.explanation.tree_shares import TreeTable
@@ -145,11 +145,6 @@ class Parts:
                 cls(_width(model), model.stack.intercept, None, TreeTable.of(()), None, 0.0), model, w[0], w[1]
             )
         return _personal(model)
-
-    @classmethod
-    def of_home(cls, home: HomeModel) -> Parts:
-        """Take apart what an organisation chose."""
-        return cls.of(home.serving)
 
     def read(self, X: NDArray[np.float32]) -> LogOdds:
         """X (n, k) encoded, NaN = missing. Raises ValueError if X has another width."""
