@@ -23,6 +23,7 @@ from bench import (
     localorg_bench,
     salesforce_bench,
     secagg_bench,
+    service_bench,
     staging_bench,
     wire_bench,
 )
@@ -105,6 +106,7 @@ def main() -> None:
         "apex_in_the_local_org": apex_bench.rows(2_000, 10_000),
         "salesforce": salesforce_bench.rows(),
         "extraction": staging_bench.rows(2_500, 10_000),
+        **service_bench.rows(),
     }
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=1) + "\n", "utf-8")

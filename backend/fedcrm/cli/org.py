@@ -40,15 +40,20 @@ __all__ = ["OrgsOption", "org"]
 
 org = typer.Typer(no_args_is_help=True, help="Salesforce orgs: add, list, check and remove them.")
 
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as error:  # a user without a home, as in some containers
+        raise SettingsError(f"{path}: there is no home directory; give --orgs") from error
+
+
 OrgsOption = Annotated[
-    Path,
-    typer.Option(
-        "--orgs", metavar="DIR", envvar="FEDCRM_ORGS", help="Where orgs are kept.", show_default="~/.fedcrm/orgs"
-    ),
+    Path, typer.Option("--orgs", metavar="DIR", envvar="FEDCRM_ORGS", help="Where orgs are kept.", callback=_expanded)
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object instead of words.")]
 AliasArgument = Annotated[str, typer.Argument(metavar="ALIAS", help="Your name for the org.")]
-DEFAULT_ORGS = Path.home() / ".fedcrm" / "orgs"
+DEFAULT_ORGS = Path("~/.fedcrm/orgs")
 
 
 @org.command()

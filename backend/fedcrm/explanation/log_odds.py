@@ -197,9 +197,11 @@ def _personal(model: PersonalModel) -> Parts:
             slopes[column.term] += w[0] * coefficient
         else:
             shifts[column.fields[0], list(column.bins)] += w[0] * coefficient
-    tables = Tables.of(federated, float(w[0] + w[1]), slopes)
+    # The federated model stands in three parts of the stack: adjusted, under the own trees, and as it is.
+    shared = float(w[0] + w[1] + w[4])
+    tables = Tables.of(federated, shared, slopes)
     tables.single[1] += shifts
-    constant = model.stack.intercept + (w[0] + w[1]) * federated.base + w[0] * adjusted.intercept
+    constant = model.stack.intercept + shared * federated.base + w[0] * adjusted.intercept
     empty = Parts(len(federated.bins), float(constant), tables, TreeTable.of(()), None, 0.0)
     return _with_own(empty, model.local, w[2], w[3], *((w[1] * v, b) for v, b in model.residual.models if w[1] > 0))
 

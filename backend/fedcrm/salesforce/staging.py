@@ -16,7 +16,7 @@ from typing import Any
 from fedcrm.errors import AccessDenied, BlockRefused, ResultsLost, RunRefused, UnexpectedReply
 from fedcrm.salesforce.block_store import BlockStore, KeptRun, Purpose
 from fedcrm.salesforce.blocks import FeatureColumn, Run, StagedBlock, Vector, open_block, vocabulary_digest
-from fedcrm.salesforce.bulk2 import Bulk2Extractor, poll
+from fedcrm.salesforce.bulk2 import Bulk2Extractor, poll, too_slow
 from fedcrm.salesforce.client import Client
 from fedcrm.salesforce.extractor import Block, Extraction
 from fedcrm.salesforce.pairing import Pairing, apex
@@ -127,16 +127,16 @@ class Staging:
 
         Raises RunRefused where it ended in another way; JobFailed when patience is over.
         """
-        for _ in poll(self._client, run.id, patience):
+        for _ in poll(self._client, patience):
             # In this order: a job that ends between the two questions has closed its run.
             aborted = self._is_aborted(run)
             run = self._checked(self._by_id(run.id))
             if run.ended:
-                break
+                return run
             if aborted:
                 reason = "its job was aborted in the org"
                 raise RunRefused(self._client.org, run=run.key or run.id, status=Status.FAILED, reason=reason)
-        return run
+        raise too_slow(self._client.org, run.id, patience)
 
     def _is_aborted(self, run: OrgRun) -> bool:
         """An aborted job never closes its run. Whether there is one, this user may not be allowed to see."""

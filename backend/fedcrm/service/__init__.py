@@ -1,6 +1,7 @@
 """Scores where people work: predictions with their reasons, over HTTP, for an organisation's own org."""
 
 from fedcrm.service.app import create_app
+from fedcrm.service.batch import prediction_rows
 from fedcrm.service.core import Service, open_database
 from fedcrm.service.demo import open_demo
 from fedcrm.service.migrations import HEAD, migrate
@@ -26,6 +27,7 @@ __all__ = [
     "migrate",
     "open_database",
     "open_demo",
+    "prediction_rows",
     "publish",
     "read_settings",
     "run",

@@ -35,7 +35,7 @@ def test_a_federated_model_has_nothing_of_ones_own_and_a_local_one_nothing_else(
 def test_of_the_personal_model_the_released_tables_are_from_the_federation(world):
     X = world.federation.held[:100]
     found = Parts.of(world.home.personal).read(X)
-    weight = world.home.weights["A"] + world.home.weights["R"]
+    weight = sum(world.home.weights[part] for part in ("A", "R", "F"))
     np.testing.assert_allclose(found.federation, weight * world.federated.contributions(X)[:, :-1], atol=1e-9)
 
 

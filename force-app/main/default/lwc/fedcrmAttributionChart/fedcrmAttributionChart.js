@@ -1,5 +1,5 @@
 import { LightningElement, api } from 'lwc';
-import { fill, plain, signed } from 'c/fedcrmText';
+import { asWritten, fill, plain, signed } from 'c/fedcrmText';
 import raises from '@salesforce/label/c.FedCRM_Ui_Raises';
 import lowers from '@salesforce/label/c.FedCRM_Ui_Lowers';
 import unchanged from '@salesforce/label/c.FedCRM_Ui_NoEffect';
@@ -74,17 +74,18 @@ export default class FedcrmAttributionChart extends LightningElement {
     }
 
     row(one, largest) {
-        const value = one.isHidden ? hidden : one.isOther ? '' : one.value || noValue;
+        const value = one.isHidden ? hidden : one.isOther ? '' : asWritten(one.value || noValue);
         const size = plain(Math.abs(one.points), this.decimals);
+        const pointsText = signed(one.points, this.decimals);
         const direction = Number(one.points) === 0 ? unchanged : one.points > 0 ? raises : lowers;
         return {
             key: one.feature,
             label: one.label,
             value,
-            pointsText: signed(one.points, this.decimals),
+            pointsText,
             federationText: one.isOther ? '' : signed(one.federation, this.decimals),
             ownText: one.isOther ? '' : signed(one.own, this.decimals),
-            spoken: fill(direction, one.label, value, size),
+            spoken: one.isOther ? `${one.label}: ${pointsText}` : fill(direction, one.label, value, size),
             barClass: `bar bar_${one.points < 0 ? 'lowers' : 'raises'}${this.muted ? ' bar_muted' : ''}`,
             barStyle: `inline-size: ${(Math.abs(one.points) / largest) * 50}%`
         };

@@ -36,6 +36,8 @@ export default class FedcrmModelFacts extends LightningElement {
         modelCard
     };
 
+    monthForm = 'short';
+
     get servesText() {
         return SERVES[this.facts.modelOrigin] ?? '';
     }
@@ -47,9 +49,10 @@ export default class FedcrmModelFacts extends LightningElement {
         return fill(guaranteeValue, plain(epsilon, Number.isInteger(epsilon) ? 0 : 2), Number(delta).toExponential(0));
     }
     get hasBudget() {
-        return this.facts.privacy?.budgetSpent !== undefined && this.facts.privacy?.budgetSpent !== null;
+        return Boolean(this.facts.privacy?.epsilon) && (this.facts.privacy.budgetSpent ?? null) !== null;
     }
     get budgetText() {
-        return fill(budgetValue, plain(this.facts.privacy.budgetSpent * 100));
+        const { epsilon, budgetSpent } = this.facts.privacy; // both are epsilons: of the period, and spent in it
+        return fill(budgetValue, plain((100 * budgetSpent) / epsilon));
     }
 }

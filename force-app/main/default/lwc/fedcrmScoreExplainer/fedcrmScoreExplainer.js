@@ -5,7 +5,7 @@ import canView from '@salesforce/customPermission/FedCRM_View_Scores';
 import getExplanation from '@salesforce/apex/PredictionController.getExplanation';
 import requestScore from '@salesforce/apex/PredictionController.requestScore';
 import saveFeedback from '@salesforce/apex/PredictionController.saveFeedback';
-import { fill, messageOf, plain } from 'c/fedcrmText';
+import { asWritten, fill, messageOf, plain } from 'c/fedcrmText';
 import title from '@salesforce/label/c.FedCRM_Ui_Title';
 import loading from '@salesforce/label/c.FedCRM_Ui_Loading';
 import noPermission from '@salesforce/label/c.FedCRM_Ui_NoPermission';
@@ -35,6 +35,7 @@ import confidenceLow from '@salesforce/label/c.FedCRM_Ui_ConfidenceLow';
 import reasonFewSimilar from '@salesforce/label/c.FedCRM_Ui_ReasonFewSimilar';
 import reasonOutOfRange from '@salesforce/label/c.FedCRM_Ui_ReasonOutOfRange';
 import reasonMissing from '@salesforce/label/c.FedCRM_Ui_ReasonMissing';
+import reasonWideInterval from '@salesforce/label/c.FedCRM_Ui_ReasonWideInterval';
 import why from '@salesforce/label/c.FedCRM_Ui_Why';
 import showTable from '@salesforce/label/c.FedCRM_Ui_ShowTable';
 import showChart from '@salesforce/label/c.FedCRM_Ui_ShowChart';
@@ -50,7 +51,8 @@ const BANDS = { LOW: bandLow, MEDIUM: bandMedium, HIGH: bandHigh };
 const REASONS = {
     few_similar_records: reasonFewSimilar,
     out_of_range: reasonOutOfRange,
-    missing_features: reasonMissing
+    missing_features: reasonMissing,
+    wide_interval: reasonWideInterval
 };
 const CONFIDENCE = { HIGH: confidenceHigh, MEDIUM: confidenceMedium, LOW: confidenceLow };
 /** Every figure of a score has one decimal, so that what is shown adds up. */
@@ -197,6 +199,10 @@ export default class FedcrmScoreExplainer extends LightningElement {
     get confidencePercent() {
         return Math.round(this.explanation.confidence * 100);
     }
+    /** Green says all is well, which it is only where the confidence is high. */
+    get ringVariant() {
+        return { HIGH: 'base', MEDIUM: 'active-step' }[this.explanation.confidenceBand] ?? 'warning';
+    }
     get confidenceText() {
         return CONFIDENCE[this.explanation.confidenceBand] ?? '';
     }
@@ -218,7 +224,7 @@ export default class FedcrmScoreExplainer extends LightningElement {
         return (this.explanation.counterfactuals ?? []).map((one) => ({
             key: one.label,
             label: one.label,
-            step: fill(changeFromTo, one.fromValue ?? '', one.toValue).trim(),
+            step: fill(changeFromTo, asWritten(one.fromValue ?? ''), asWritten(one.toValue)).trim(),
             result: fill(changeFromTo, this.scoreText, plain(one.newScore, DECIMALS))
         }));
     }

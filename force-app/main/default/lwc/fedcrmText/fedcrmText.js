@@ -41,6 +41,15 @@ export function plain(value, decimals = 0) {
 }
 
 /**
+ * A cell of a vector as people write it: a plain decimal in the user's language, anything else as it is.
+ * @param {string} cell text of a number, a category or a flag
+ * @returns {string} the value as shown
+ */
+export function asWritten(cell) {
+    return /^-?\d+(\.\d+)?$/.test(cell) ? new Intl.NumberFormat(undefined).format(Number(cell)) : cell;
+}
+
+/**
  * What an Apex or network error says to a person.
  * @param {object} error as the wire service or an imperative call gives it
  * @returns {string} its message; empty where it has none

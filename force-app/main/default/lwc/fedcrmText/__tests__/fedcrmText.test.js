@@ -1,4 +1,4 @@
-import { fill, messageOf, plain, signed } from 'c/fedcrmText';
+import { asWritten, fill, messageOf, plain, signed } from 'c/fedcrmText';
 
 describe('c-fedcrm-text', () => {
     it('fills the slots of a label and leaves one without a value as it is', () => {
@@ -15,6 +15,12 @@ describe('c-fedcrm-text', () => {
     it('writes numbers with the decimals asked for', () => {
         expect(plain(41)).toBe('41');
         expect(plain(4.25, 1)).toBe('4.3');
+    });
+    it('writes a cell that is a number as people do, and leaves every other cell alone', () => {
+        expect(asWritten('42000.00')).toBe('42,000');
+        expect(asWritten('-1200.50')).toBe('-1,200.5');
+        expect(asWritten('1-5 licences')).toBe('1-5 licences');
+        expect(asWritten('')).toBe('');
     });
     it('finds what an error says to a person, whatever its shape', () => {
         expect(messageOf({ body: { message: 'No model' } })).toBe('No model');

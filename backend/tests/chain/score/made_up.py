@@ -1,0 +1,119 @@
+"""Opportunities as three organisations' packages would have extracted them, and a model of them, published to a service.
+
+Made up, but to the vocabulary that the org under test says it has: names, kinds, decimals and order are the org's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedcrm.boosting import Settings
+from fedcrm.explanation import Meaning, Moves
+from fedcrm.features import DataSet, Part, propose_schema, split
+from fedcrm.features.description import Description, PublicCategories, PublicRange
+from fedcrm.federation import Gate, Records, adopt
+from fedcrm.service import ModelFacts, Privacy, Service, publish
+
+from ...fedcrm.boosting.conftest import Federation, train
+
+__all__ = ["MEANINGS", "published"]
+
+ROWS = {"Northwind": 600, "Contoso": 1800, "Fabrikam": 1500}
+CATEGORIES = {
+    "account.industry": ("Banking", "Manufacturing", "Retail", "Technology"),
+    "opportunity.type": ("new", "existing"),
+    "source.lead_source": ("Web", "Partner", "Phone Inquiry", "Purchased List"),
+}
+MEANINGS = {
+    "source.lead_source": Meaning("Lead source"),
+    "opportunity.type": Meaning("Type"),
+    "stakeholder.count": Meaning("Contacts involved", moves=Moves.UP, low=0, high=6, whole=True),
+    "meeting.count_90d": Meaning("Meetings, 90 days", moves=Moves.UP, low=0, high=8, whole=True),
+    "activity.count_30d": Meaning("Activities, 30 days", moves=Moves.UP, low=0, high=20, whole=True),
+    "opportunity.discount": Meaning("Discount", moves=Moves.BOTH, low=0, high=20),
+}
+SHORT = Settings(main_rounds=12, free_rounds=2, pair_rounds=2)
+
+
+def _opportunities(columns: Sequence[Mapping[str, Any]], rng: np.random.Generator) -> DataSet:
+    n = sum(ROWS.values())
+    found: dict[str, NDArray[Any]] = {}
+    for column in columns:
+        name = str(column["name"])
+        if column["kind"] == "category":
+            found[name] = rng.choice(np.array(CATEGORIES[name]), n)
+        elif column["kind"] == "flag":
+            found[name] = rng.integers(0, 2, n)
+        elif "days" in name:
+            found[name] = rng.integers(0, 180, n)
+        elif name.endswith("amount"):
+            found[name] = np.exp(rng.normal(10, 1, n)).round(2)
+        elif name.endswith("probability"):
+            found[name] = rng.choice(np.array([10, 20, 50, 75, 90]), n)
+        elif name.endswith("employee_count"):
+            found[name] = np.exp(rng.normal(5, 1, n)).round()
+        else:
+            found[name] = rng.poisson(1.5, n)
+    margin = (
+        -1.1
+        + 0.030 * (found["opportunity.stage_probability"].astype(float) - 50)
+        + 1.0 * (found["source.lead_source"] == "Partner")
+        - 0.9 * (found["source.lead_source"] == "Purchased List")
+        + 0.8 * (found["opportunity.type"] == "existing")
+        + 0.35 * found["meeting.count_90d"]
+        + 0.25 * found["stakeholder.count"]
+        - 0.4 * found["support.open_cases"]
+        - 0.25 * (np.log(found["opportunity.amount"].astype(float)) - 10)
+        + 0.3 * (found["account.industry"] == "Banking")
+    )
+    won = np.where(rng.random(n) < 1 / (1 + np.exp(-margin)), "won", "lost")
+    description = Description(
+        name="made_up_opportunities",
+        task="opportunity_win",
+        label="outcome",
+        positive=frozenset({"won"}),
+        numeric=tuple(str(c["name"]) for c in columns if c["kind"] != "category"),
+        ranges={
+            str(c["name"]): PublicRange(0, float(found[str(c["name"])].max()))
+            for c in columns
+            if c["kind"] != "category"
+        },
+        categories={name: PublicCategories(levels) for name, levels in CATEGORIES.items()},
+    )
+    owner = [name for name, rows in ROWS.items() for _ in range(rows)]
+    return DataSet.from_columns(description, {**{k: list(v) for k, v in found.items()}, "outcome": list(won)}, owner)
+
+
+def published(service: Service, org_id: str, vocabulary: str, digest: str, models: Path) -> ModelFacts:
+    """Train, adopt as the first organisation would, and let the service serve it to the org. vocabulary: the org's JSON."""
+    columns = json.loads(vocabulary)
+    data = _opportunities(columns, np.random.default_rng(7))
+    parts, schema = split(data, 0), propose_schema(data)
+    tables = [schema.encode(data, parts.rows(n, Part.TRAIN)) for n in ROWS]
+    X, y = [t.X for t in tables], [t.y.astype(np.float64) for t in tables]
+    federation = Federation(schema, X, y, lambda _: np.zeros(0), X[0])
+    model = train(federation, 1.67, settings=SHORT)[0].model()
+    records = Records(
+        data, parts.rows("Northwind", Part.TRAIN), parts.rows("Northwind", Part.VALIDATION), as_of=20_000.0
+    )
+    models.mkdir(parents=True)
+    adopt(models, model, "Northwind", records, seed=0, gate=Gate.BOOTSTRAP)
+    return publish(
+        service.registry,
+        org_id,
+        models,
+        records,
+        task="opportunity_win",
+        vocabulary=[str(c["name"]) for c in columns],
+        digest=digest,
+        meanings=MEANINGS,
+        high_is_good=True,
+        round_number=len(ROWS),
+        privacy=Privacy(8.0, 1e-5, len(ROWS), 7.5),
+    ).facts
