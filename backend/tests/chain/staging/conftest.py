@@ -37,6 +37,7 @@ from localorg.http.serving import connection_document, served_in_thread
 from localorg.http.sessions import Grant
 from localorg.metadata import zip_source
 from localorg.org import Org
+from localorg.records import LeadConversion
 from localorg.runtimes import Runtimes
 
 for _name in ("raw_rows", "invented_orgs"):
@@ -136,6 +137,11 @@ class PackagedOrg:
             return [dict(row) for row in client.query(soql)]
         finally:
             client.session.close()
+
+    def convert(self, lead: str) -> None:
+        with self.org.transaction(self.org.admin_context().as_platform()) as transaction:
+            (status,) = transaction.query("SELECT ApiName FROM LeadStatus WHERE IsConverted = TRUE LIMIT 1")
+            transaction.convert_lead(LeadConversion(lead, status["ApiName"]))
 
     def remove(self, ids: list[str]) -> None:
         with self.org.transaction(self.org.admin_context().as_platform()) as transaction:
@@ -304,6 +310,7 @@ def invent():
 def tracked(packaged) -> PackagedOrg:
     """The first org with the field histories on that docs/package.md asks an admin to switch on."""
     wanted = {"Case": ("Type", "Reason"), "Contact": ("Title",), "Account": ("Type",)}
+    wanted["Lead"] = ("Title", "Rating", "Industry", "NumberOfEmployees", "AnnualRevenue")
     with packaged.org.transaction(packaged.org.admin_context().as_platform()) as transaction:
         transaction.savepoint()
         for name, fields in wanted.items():

@@ -21,7 +21,7 @@ class InventedOrg:
     years:    from the first account until now.
     """
 
-    def __init__(self, packaged: Any, seed: int, *, accounts: int = 8, events: int = 300, years: float = 3) -> None:
+    def __init__(self, packaged: Any, seed: int, *, accounts: int = 8, events: int = 420, years: float = 3) -> None:
         self.packaged, self.rng = packaged, random.Random(seed)
         self.now = dt.datetime.now(dt.UTC).replace(microsecond=0)
         self.start = self.now - dt.timedelta(days=365 * years)
@@ -54,8 +54,9 @@ class InventedOrg:
 
     def _event(self, moment: dt.datetime) -> None:
         kinds = (self._task, self._task, self._meeting, self._contact, self._retitle, self._case, self._change_case)
-        kinds += (self._opportunity, self._change_opportunity, self._change_opportunity, self._email, self._asset)
+        kinds += (self._opportunity,) * 3 + (self._change_opportunity,) * 4 + (self._email, self._asset)
         kinds += (self._retype, self._answer, self._comment, self._role)
+        kinds += (self._lead, self._lead, self._change_lead, self._change_lead, self._call_lead, self._convert)
         self.rng.choice(kinds)(moment)
 
     def _task(self, moment):
@@ -108,7 +109,7 @@ class InventedOrg:
             "Opportunity",
             Name="Deal",
             AccountId=self.rng.choice((None, self._some("Account"), self._some("Account"))),
-            StageName=self.rng.choice(STAGES),
+            StageName=self.rng.choice((*STAGES[:4] * 3, *STAGES)),
             Amount=self.rng.choice((None, 10, 2500.555, 0.125)),
             CloseDate=str((moment + dt.timedelta(days=30)).date()),
             Type=self.rng.choice(("New Customer", "Existing Customer - Upgrade", None)),
@@ -118,7 +119,7 @@ class InventedOrg:
         change = self.rng.choice(
             (
                 {"StageName": self.rng.choice(STAGES)},
-                {"StageName": self.rng.choice(STAGES)},
+                {"StageName": self.rng.choice(STAGES[4:])},
                 {"Amount": self.rng.choice((None, 99, 1e6, 3.335))},
                 {"CloseDate": str((moment + dt.timedelta(days=self.rng.randint(1, 90))).date())},
             )
@@ -160,6 +161,32 @@ class InventedOrg:
         if opportunity and contact:
             self._make("OpportunityContactRole", OpportunityId=opportunity, ContactId=contact)
 
+    def _lead(self, _):
+        values = self._about_a_lead()
+        self._make("Lead", LastName="Somebody", Company="Company", LeadSource=self.rng.choice(("Web", None)), **values)
+
+    def _change_lead(self, _):
+        name, value = self.rng.choice(list(self._about_a_lead().items()))
+        self._change("Lead", **{name: value})
+
+    def _about_a_lead(self):
+        return {
+            "Title": self.rng.choice(TITLES),
+            "Rating": self.rng.choice(("Hot", "Cold", None)),
+            "Industry": self.rng.choice(INDUSTRIES),
+            "NumberOfEmployees": self.rng.choice((None, 3, 70)),
+            "AnnualRevenue": self.rng.choice((None, 1e6, 17.125)),
+        }
+
+    def _call_lead(self, _):
+        if lead := self._some("Lead"):
+            self._make("Task", Subject="Call", WhoId=lead, Status="Completed")
+
+    def _convert(self, _):
+        if lead := self._some("Lead"):
+            self.packaged.convert(lead)
+            self.made["Lead"].remove(lead)  # the platform lets nobody change it any more
+
     def _some(self, *names: str) -> str | None:
         ids = [one for name in names for one in self.made[name]]
         return self.rng.choice(ids) if ids else None
@@ -191,4 +218,5 @@ OBJECTS = (
     "Opportunity",
     "Contact",
     "Account",
+    "Lead",
 )

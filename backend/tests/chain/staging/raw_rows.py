@@ -189,7 +189,12 @@ class RawRows:
 
     def training_rows(self, now: dt.datetime) -> dict[str, tuple[dict[str, Any], dt.datetime, str]]:
         """By pseudonym: the record, its as-of time, and "1" or "0"."""
-        found = {"churn": self._silences, "opportunity_win": self._closings, "case_escalation": self._escalations}
+        found = {
+            "churn": self._silences,
+            "opportunity_win": self._closings,
+            "case_escalation": self._escalations,
+            "lead_conversion": self._conversions,
+        }
         return {self.pseudonym(row["Id"]): (row, as_of, label) for row, as_of, label in found[self.task](now)}
 
     def _keyed(self, purpose: str, record: str) -> str:
@@ -238,6 +243,17 @@ class RawRows:
                 seconds = int((closed - created).total_seconds())
                 drawn = ((self._draw("as-of", row["Id"]) >> 16) * seconds) >> 32
                 yield row, created + dt.timedelta(seconds=drawn), "1" if row["IsWon"] else "0"
+
+    def _conversions(self, now):
+        horizon = int(float(self.settings["Horizon_Days__c"])) * DAY
+        for row in self.query("SELECT Id, CreatedDate, IsConverted, ConvertedDate FROM Lead"):
+            created = moment(row["CreatedDate"])
+            day = row["ConvertedDate"] if row["IsConverted"] else None
+            over = day and dt.datetime.combine(dt.date.fromisoformat(day), dt.time(), UTC) + DAY
+            if over and over <= created + horizon:
+                yield row, created, "1"
+            elif created + horizon <= now:
+                yield row, created, "0"
 
     def _escalations(self, now):
         ranks = self.settings["Outcome_Values__c"].lower().split("|")

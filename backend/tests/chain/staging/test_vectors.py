@@ -10,7 +10,7 @@ import json
 import pytest
 
 pytestmark = pytest.mark.slow
-TASKS = ("churn", "opportunity_win", "case_escalation")
+TASKS = ("churn", "opportunity_win", "case_escalation", "lead_conversion")
 
 
 @pytest.fixture
@@ -83,12 +83,12 @@ def test_whatever_happens_after_the_as_of_time_the_vector_stays(tracked, fedcrm,
     tracked.wipe()
     invented = invent(tracked, 5)
     moment = invented.now - dt.timedelta(days=300)
-    entities = {"churn": "Account", "opportunity_win": "Opportunity", "case_escalation": "Case"}
+    entities = dict(zip(TASKS, ("Account", "Opportunity", "Case", "Lead"), strict=True))
     before = {task: built(tracked, task, entity, moment) for task, entity in entities.items()}
     assert all(before.values())
     for task, entity in entities.items():
         raw = tracked.raw(task)
-        account = "Id" if entity == "Account" else "Id, AccountId"
+        account = "Id" if entity in ("Account", "Lead") else "Id, AccountId"
         rows = {row["Id"]: row for row in tracked.rows(f"SELECT {account} FROM {entity}")}
         assert before[task] == {key: list(raw.vector(rows[key], moment)) for key in before[task]}
 
@@ -108,8 +108,17 @@ def test_whatever_happens_after_the_as_of_time_the_vector_stays(tracked, fedcrm,
         },
         "Opportunity": {"StageName": "Closed Won", "Amount": 777, "CloseDate": "2030-01-01"},
     }
+    everything["Lead"] = {
+        "Title": "President",
+        "Rating": "Warm",
+        "Industry": "Banking",
+        "NumberOfEmployees": 8,
+        "AnnualRevenue": 9,
+    }
     for name, change in everything.items():
-        tracked.change(name, [{"Id": row["Id"], **change} for row in tracked.rows(f"SELECT Id FROM {name}")])
+        open_ones = " WHERE IsConverted = FALSE" if name == "Lead" else ""
+        found = tracked.rows(f"SELECT Id FROM {name}{open_ones}")
+        tracked.change(name, [{"Id": row["Id"], **change} for row in found])
     for account in tracked.rows("SELECT Id FROM Account"):
         tracked.put("Task", [{"WhatId": account["Id"], "Subject": "New", "Status": "Completed"}])
         tracked.put("Contact", [{"AccountId": account["Id"], "LastName": "New", "Title": "CEO"}])
