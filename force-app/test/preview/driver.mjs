@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { launch, violations } from './e2e/browser.mjs';
 import { localOrg, start } from './server.mjs';
 
-const WAIT_MS = 20000;
+const WAIT_MS = 10000;
 let page;
 let server;
 let org;
@@ -96,7 +96,8 @@ for await (const line of createInterface({ input: process.stdin })) {
     try {
         answer = { value: (await actions[asked.do](asked)) ?? null };
     } catch (error) {
-        answer = { error: String(error?.message ?? error) };
+        const shown = await page?.locator('#host').innerText().catch(() => '');
+        answer = { error: `${error?.message ?? error}\nThe page said: ${shown}` };
     }
     process.stdout.write(`${JSON.stringify(answer)}\n`);
 }

@@ -99,7 +99,9 @@ def published(service: Service, org_id: str, vocabulary: str, digest: str, model
     X, y = [t.X for t in tables], [t.y.astype(np.float64) for t in tables]
     federation = Federation(schema, X, y, lambda _: np.zeros(0), X[0])
     model = train(federation, 1.67, settings=SHORT)[0].model()
-    records = Records(data, parts.rows("Northwind", Part.TRAIN), parts.rows("Northwind", Part.VALIDATION), as_of=20_000.0)
+    records = Records(
+        data, parts.rows("Northwind", Part.TRAIN), parts.rows("Northwind", Part.VALIDATION), as_of=20_000.0
+    )
     models.mkdir(parents=True)
     adopt(models, model, "Northwind", records, seed=0, gate=Gate.BOOTSTRAP)
     return publish(
