@@ -1,8 +1,10 @@
 // The preview and a browser for a test in another language: one JSON object a line in, one out.
 //   {"do": "open", "org": {...}, "recordId": "...", "theme": "slds1", "width": 520}  ->  {"value": ...} or {"error": "..."}
+import fs from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { launch, violations } from './e2e/browser.mjs';
+import { picture } from './pictures.mjs';
 import { localOrg, start } from './server.mjs';
 
 const WAIT_MS = 10000;
@@ -84,7 +86,9 @@ const actions = {
         );
     },
     async picture({ file }) {
-        await page.screenshot({ path: path.resolve(file), fullPage: true, animations: 'disabled' });
+        await page.setViewportSize({ ...page.viewportSize(), height: 100 });
+        fs.mkdirSync(path.dirname(file), { recursive: true });
+        fs.writeFileSync(file, await picture(page));
     }
 };
 

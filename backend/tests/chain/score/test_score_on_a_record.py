@@ -57,7 +57,8 @@ def test_a_scored_record_shows_history_and_the_facts_behind_the_model(world, pag
         page.do("click", name="Privacy and model facts")
         page.do("see", text="Smaller epsilon means stronger privacy")
 
-    page.look("ready", deal, sign="Why", act=unfold)
+    page.look("ready", deal, sign="Why")
+    page.look("facts", deal, sign="Why", act=unfold)
     text = page.do("text")
     assert world.prediction(deal)["Model_Version__c"] in text
     assert "\u03b5 = 8, \u03b4 = 1e-5" in text

@@ -1,4 +1,4 @@
-"""An org with the package, the organisation's service, and the people between them: processes and HTTPS, nothing else."""
+"""An org with the package, the organisation's service and the people between them, over HTTPS."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import requests
 __all__ = ["Org", "ServiceProcess", "User"]
 
 DATA = "/services/data/v67.0"
-PASSWORD = "made-up-Pass-1"  # noqa: S105 - of a user of this test's own org
+PASSWORD = "made-up-Pass-1"
 
 
 @dataclass
