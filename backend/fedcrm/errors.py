@@ -44,6 +44,7 @@ FedCRMError
 │   ├── SchemaChanged           a field went or changed its type under a running extraction
 │   ├── JobFailed               the org gave up on a bulk job
 │   ├── DeployFailed            metadata that the org refused; it is as it was
+│   ├── RunRefused              an extraction run that the org stopped, or that failed
 │   ├── ResultsLost             what a bulk job or a query had found is no longer there
 │   ├── RequestRefused          any other refusal; `.status` and `.code` are the org's
 │   ├── WriteUncertain          a write whose reply was lost: done or not, it must not be repeated blindly
@@ -92,6 +93,7 @@ __all__ = [
     "Replayed",
     "RequestRefused",
     "ResultsLost",
+    "RunRefused",
     "SalesforceError",
     "SchemaChanged",
     "SecretsLocked",
@@ -427,6 +429,19 @@ class DeployFailed(SalesforceError):
     def __init__(self, org: str, failures: Sequence[str]) -> None:
         super().__init__(org, "the deployment was refused: " + "; ".join(failures), "correct these and apply it again")
         self.failures = tuple(failures)
+
+
+class RunRefused(SalesforceError):
+    """An extraction run that ended otherwise than completed. status: the org's word. reason: the run's own message."""
+
+    def __init__(self, org: str, *, run: str, status: str, reason: str) -> None:
+        remedies = {
+            "Stopped": "do what it says, then extract again",
+            "Failed": "extract again: the next run takes the same records",
+            "Withdrawn": "extract again: the next run reads every record",
+        }
+        super().__init__(org, f"run {run} is {status.lower()}: {reason}", remedies.get(status, "extract again"))
+        self.run, self.status, self.reason = run, status, reason
 
 
 class ResultsLost(SalesforceError):

@@ -13,7 +13,7 @@ import os
 import signal
 import socket
 import ssl
-import subprocess
+import subprocess  # one use, below # nosec B404
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -108,7 +108,7 @@ def write_state(directory: Path, running: Running) -> None:
 
 def free_port(wanted: int | None) -> socket.socket:
     """A listening loopback socket; raises SettingsError where the port is taken. None: any free one."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(("127.0.0.1", wanted or 0))
@@ -133,7 +133,7 @@ def start(directory: Path, arguments: Sequence[str], listener: socket.socket) ->
     command = [sys.executable, "-m", "localorg.cli", "serve", *arguments]
     with (directory / LOG).open("ab") as log:
         # The socket is handed over open: nobody can take the port between our check and the server's start.
-        child = subprocess.Popen(  # noqa: S603 - our own interpreter and module, no shell
+        child = subprocess.Popen(  # noqa: S603 - our own interpreter and module # nosec B603
             [*command, "--descriptor", str(listener.fileno())],
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -125,6 +125,13 @@ class Registry:
             self._keep(org)
             return org
 
+    def expired(self, org_id: str) -> bool:
+        """Whether the org had an end, and it is past."""
+        row = self._file.row("SELECT expires_at FROM org WHERE substr(org_id, 1, 15) = ?", (org_id[:15],))
+        if row is None or row[0] is None:
+            return False
+        return dt.datetime.fromisoformat(row[0]) < self._clock.now()
+
     def orgs(self) -> list[Org]:
         """Every org, opened."""
         return [org for entry in self.entries() if (org := self.org(entry.org_id)) is not None]

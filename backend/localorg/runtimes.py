@@ -72,10 +72,9 @@ class Runtimes:
             ),
         )
 
-    def run_pending(self, org: Org) -> int:
-        """Run what is due in an org now, and say how much it was."""
-        runtime = self._runtime(org)
-        return runtime.flow.run_pending() + runtime.apex.run_pending_jobs()
+    def apex_of(self, org: Org) -> Engine:
+        """The engine of an open org."""
+        return self._runtime(org).apex
 
     # ---- an org's life ------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,11 +38,6 @@ class ServerFile:
         """Run one writing statement; returns how many rows it touched."""
         with self._lock:
             return self._connection.execute(statement, values).rowcount
-
-    def execute_many(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
-        """Run one writing statement for many rows, all or none."""
-        with self.atomically():
-            self._connection.executemany(statement, rows)
 
     def rows(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """All rows of a reading statement."""

@@ -9,8 +9,10 @@ import typer
 from fedcrm.cli.budget import budget
 from fedcrm.cli.demo import demo
 from fedcrm.cli.evaluate import evaluate
+from fedcrm.cli.extract import extract
 from fedcrm.cli.org import org
 from fedcrm.cli.schema import schema
+from fedcrm.cli.score import score
 from fedcrm.cli.serve import serve, settings
 from fedcrm.cli.service import service
 from fedcrm.errors import FedCRMError
@@ -27,6 +29,8 @@ def fedcrm() -> None:
 
 app.command()(demo)
 app.command()(evaluate)
+app.command()(extract)
+app.command()(score)
 app.command()(serve)
 app.command()(settings)
 app.add_typer(budget, name="budget")

@@ -34,20 +34,26 @@ from fedcrm.salesforce import (
     check_org,
     read_secret,
 )
+from fedcrm.salesforce import pair as hand_over
 
 __all__ = ["OrgsOption", "org"]
 
 org = typer.Typer(no_args_is_help=True, help="Salesforce orgs: add, list, check and remove them.")
 
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as error:  # a user without a home, as in some containers
+        raise SettingsError(f"{path}: there is no home directory; give --orgs") from error
+
+
 OrgsOption = Annotated[
-    Path,
-    typer.Option(
-        "--orgs", metavar="DIR", envvar="FEDCRM_ORGS", help="Where orgs are kept.", show_default="~/.fedcrm/orgs"
-    ),
+    Path, typer.Option("--orgs", metavar="DIR", envvar="FEDCRM_ORGS", help="Where orgs are kept.", callback=_expanded)
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object instead of words.")]
 AliasArgument = Annotated[str, typer.Argument(metavar="ALIAS", help="Your name for the org.")]
-DEFAULT_ORGS = Path.home() / ".fedcrm" / "orgs"
+DEFAULT_ORGS = Path("~/.fedcrm/orgs")
 
 
 @org.command()
@@ -155,6 +161,23 @@ def check(alias: AliasArgument, orgs: OrgsOption = DEFAULT_ORGS, as_json: JsonOp
         _print_json({"alias": alias, "good": not wrong, "findings": rows})
     if wrong:
         raise typer.Exit(1)
+
+
+@org.command()
+def pair(
+    alias: AliasArgument,
+    rotate: Annotated[
+        bool, typer.Option("--rotate", help="A new key; runs under the old one can still be read.")
+    ] = False,
+    namespace: Annotated[
+        str | None, typer.Option("--namespace", metavar="NAME", help="Of the installed package, if it is managed.")
+    ] = None,
+    orgs: OrgsOption = DEFAULT_ORGS,
+) -> None:
+    """Hand the org the key that it encrypts feature blocks with; a sealed copy stays here. Harmless to repeat."""
+    registry = Orgs.open(orgs)
+    paired = hand_over(registry.connect(alias), registry.pairing(alias), namespace=namespace, rotate=rotate)
+    _say(f"{alias}: org {paired.org_id} is paired and encrypts with key {paired.keys[0].id}.")
 
 
 @org.command()

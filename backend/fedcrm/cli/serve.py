@@ -34,7 +34,13 @@ def serve(
 
 
 def _demo(given: dict[str, object]) -> None:
-    given = {"data": Path("out/serve-demo"), "port": 0, "records_per_minute": 50_000, **given}
+    given = {
+        "data": Path("out/serve-demo"),
+        "port": 0,
+        "records_per_minute": 50_000,
+        "calls_per_minute": 50_000,
+        **given,
+    }
     options: ServiceSettings = read_settings(**given)
     Service.make_storage_key(options)
     service = Service.open(options)

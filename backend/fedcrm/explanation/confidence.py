@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from fedcrm.explanation.ideas import Idea
 from fedcrm.explanation.profile import Profile
 
-__all__ = ["Caution", "Confidence", "Reason", "confidence_of"]
+__all__ = ["Caution", "Confidence", "Reason", "Yardstick", "confidence_of"]
 
 SIMILAR = 5.0
 FEW = 20.0
@@ -86,34 +86,58 @@ class Confidence:
         return [tuple(reasons) for reasons in found]
 
 
+@dataclass(frozen=True)
+class Yardstick:
+    """What is usual for every idea, put together once for a model.
+
+    shown:    field that stands for the idea, (ideas,). low, high: of own records, NaN for categories.
+    empty:    cells of categories that own records never have, (ideas, 256).
+    shares:   of what moves scores, at least LEAST_SHARE. known: rate at which own records have a value.
+    """
+
+    shown: NDArray[np.int64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    empty: NDArray[np.bool_]
+    shares: NDArray[np.float64]
+    known: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, profile: Profile, ideas: Sequence[Idea]) -> Yardstick:
+        """From a profile."""
+        fields = [profile.fields[idea.shown] for idea in ideas]
+        empty = np.zeros((len(ideas), 256), np.bool_)
+        for n, f in enumerate(fields):
+            if not f.ordered:
+                empty[n, : len(f.counts) - 1] = f.counts[:-1] == 0
+        return cls(
+            np.array([idea.shown for idea in ideas], np.int64),
+            np.array([f.low if f.ordered else np.nan for f in fields]),
+            np.array([f.high if f.ordered else np.nan for f in fields]),
+            empty,
+            np.array([max(float(profile.shares[list(idea.fields)].sum()), LEAST_SHARE) for idea in ideas]),
+            np.array([1 - f.missing_rate for f in fields]),
+        )
+
+
 def confidence_of(
     profile: Profile,
-    ideas: Sequence[Idea],
+    yardstick: Yardstick,
     X: NDArray[np.float32],
     cells: NDArray[np.uint8],
     low: NDArray[np.float64],
     high: NDArray[np.float64],
 ) -> Confidence:
     """X, cells: (n, k), encoded and in cells of the profile; low, high: likely range, (n,)."""
-    shape = (len(X), len(ideas))
-    out, unknown, missing = (np.zeros(shape, np.bool_) for _ in range(3))
-    shares, usual = np.zeros(len(ideas)), np.zeros(len(ideas))
-    for n, idea in enumerate(ideas):
-        j = idea.shown
-        known = profile.fields[j]
-        x = X[:, j]
-        shares[n] = max(float(profile.shares[list(idea.fields)].sum()), LEAST_SHARE)
-        usual[n] = 1 - known.missing_rate
-        missing[:, n] = np.isnan(x)
-        if known.ordered:
-            out[:, n] = (x < known.low) | (x > known.high)
-        else:
-            unknown[:, n] = ~missing[:, n] & (known.counts[cells[:, j]] == 0)
+    x, c = X[:, yardstick.shown], cells[:, yardstick.shown]
+    missing = np.isnan(x)
+    out = (x < yardstick.low) | (x > yardstick.high)  # a comparison with NaN is false
+    unknown = yardstick.empty[np.arange(c.shape[1]), c]
     similar = profile.similar(cells)
     width = high - low
-    strange = (out | unknown) @ shares
+    strange = (out | unknown) @ yardstick.shares
     # Named only where most records have a value; it lowers confidence in that same proportion everywhere.
-    gone = missing @ (shares * usual)
+    gone = missing @ (yardstick.shares * yardstick.known)
     value = (1 - width) * similar / (similar + SIMILAR)
     value = value * (1 - np.minimum(strange, 1) / 2) * (1 - np.minimum(gone, 1) / 2)
-    return Confidence(np.clip(value, 0, 1), similar, width, out, unknown, missing & (usual > 0.5))
+    return Confidence(np.clip(value, 0, 1), similar, width, out, unknown, missing & (yardstick.known > 0.5))

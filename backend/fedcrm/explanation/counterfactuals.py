@@ -2,9 +2,10 @@
 
 Only ideas that the organisation declared somebody can move, only in the direction it declared, only to values its own
 records hold (a number: the quantiles of its own records, or the declared ends; a category: names seen, or the declared
-choices). A raw value is changed, and everything computed from it is computed again, so that an amount and its
-roundness never contradict each other. Of each idea the smallest change is taken that reaches half of the
-best its idea can do, ideas that do most come first, and a change worth less than two points is not worth telling.
+choices), and only where own records have the new value together with each of the record's other categories: nobody
+without a contract gets its add-on. A raw value is changed, and everything computed from it is computed again, so that
+an amount and its roundness never contradict each other. Of each idea the smallest change is taken that reaches half
+of the best its idea can do, ideas that do most come first, and less than two points are not worth telling.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,6 +34,8 @@ STEPS = 8
 MOST_CHOICES = 12
 WORTH = 0.02
 """Of probability: less is not told."""
+TELLING = 8
+"""Records of the sample that a category needs before its never having met a value says anything."""
 ENOUGH = 0.5
 """Of what the best change of an idea would do."""
 
@@ -59,6 +63,8 @@ class _Column:
     """One idea's candidates: raw texts, and the idea's fields for each, (candidates, fields of the idea).
 
     values: of the field shown, (candidates,). trees: those that ask these fields, or a ratio of one.
+    seen:   whether own records have a candidate together with another field's cell, (candidates, k, 256); numbers
+        and cells too rare to tell count as seen.
     """
 
     idea: int
@@ -70,18 +76,18 @@ class _Column:
     number: bool
     moves: Moves
     trees: TreeTable
+    seen: NDArray[np.bool_]
 
-    def allowed(self, X: NDArray[np.float32]) -> NDArray[np.bool_]:
+    def allowed(self, X: NDArray[np.float32], cells: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Which candidates each record may be moved to, (n, candidates); none where its value is not known."""
         now = X[:, self.shown].astype(np.float64)[:, None]
-        if not self.number:
-            other: NDArray[np.bool_] = (self.values[None, :] != now) & ~np.isnan(now)
-            return other
-        up: NDArray[np.bool_] = self.values[None, :] > now
-        down: NDArray[np.bool_] = self.values[None, :] < now
-        if self.moves is Moves.BOTH:
-            return up | down
-        return up if self.moves is Moves.UP else down
+        if self.number:
+            up, down = self.values[None, :] > now, self.values[None, :] < now
+            found = up | down if self.moves is Moves.BOTH else up if self.moves is Moves.UP else down
+        else:
+            found = (self.values[None, :] != now) & ~np.isnan(now)
+        _keep_seen(cells, self.seen, found)
+        return np.asarray(found, np.bool_)
 
     def smallest(
         self,
@@ -132,20 +138,26 @@ class Possibilities:
             found.append(
                 _Column(
                     n, idea.shown, fields, tuple(texts), encoded, values, number, idea.meaning.moves,
-                    parts.trees.asking(touched),
+                    parts.trees.asking(touched), _seen(profile, idea, values),
                 )
             )  # fmt: skip
         return cls(schema, parts, tuple(found))
 
     def changes(
-        self, X: NDArray[np.float32], margin: NDArray[np.float64], calibration: Calibration, better: int
+        self,
+        X: NDArray[np.float32],
+        cells: NDArray[np.uint8],
+        margin: NDArray[np.float64],
+        calibration: Calibration,
+        better: int,
     ) -> list[tuple[Change, ...]]:
         """Up to MOST changes of every record, the most useful first.
 
-        X: encoded, (n, k); margin: its log-odds, (n,); better: +1 where a higher score is good, -1 where a lower is.
+        X: encoded, (n, k); cells: of the profile, (n, k); margin: log-odds, (n,).
+        better: +1 where a higher score is good, -1 where a lower is.
         """
         out: list[list[Change]] = [[] for _ in range(len(X))]
-        pairs = [np.nonzero(column.allowed(X)) for column in self.columns]
+        pairs = [np.nonzero(column.allowed(X, cells)) for column in self.columns]
         total = sum(len(records) for records, _ in pairs)
         if total == 0:
             return [() for _ in out]
@@ -172,6 +184,32 @@ class Possibilities:
             for i, to, probability in chosen:
                 out[i].append(column.change(X[i], to, probability))
         return [tuple(sorted(c, key=lambda one: -better * one.probability)[:MOST]) for c in out]
+
+
+def _seen(profile: Profile, idea: Idea, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which categories of other fields own records have beside each candidate, from the profile's sample."""
+    sample = profile.sample
+    out = np.ones((len(values), len(profile.fields), 256), np.bool_)
+    places = profile.fields[idea.shown].cells(values.astype(np.float32))
+    for j, known in enumerate(profile.fields):
+        if known.ordered or j in idea.fields:
+            continue
+        common = np.bincount(sample[:, j], minlength=256) >= TELLING
+        for c, place in enumerate(places):
+            beside = np.bincount(sample[sample[:, idea.shown] == place, j], minlength=256) > 0
+            out[c, j] = beside | ~common
+    return out
+
+
+@numba.njit(cache=True)
+def _keep_seen(cells, seen, allowed):  # type: ignore[no-untyped-def]  # compiled: numba infers the types
+    for i in range(len(cells)):
+        for c in range(len(seen)):
+            if allowed[i, c]:
+                for j in range(cells.shape[1]):
+                    if not seen[c, j, cells[i, j]]:
+                        allowed[i, c] = False
+                        break
 
 
 def _renew_ratios(schema: Schema, X: NDArray[np.float32], fields: NDArray[np.int64]) -> None:

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedcrm.explanation.calibration import Calibration
-from fedcrm.explanation.confidence import Confidence, confidence_of
+from fedcrm.explanation.confidence import Confidence, Yardstick, confidence_of
 from fedcrm.explanation.counterfactuals import Change, Possibilities
 from fedcrm.explanation.ideas import Idea, Meaning, ideas_of, meanings_from_json, meanings_to_json
 from fedcrm.explanation.intervals import Doubt
 from fedcrm.explanation.log_odds import LogOdds, Parts, Served
-from fedcrm.explanation.points import Figures, figures
+from fedcrm.explanation.points import Figures, figures, path_slope
 from fedcrm.explanation.profile import Profile
 from fedcrm.explanation.spread import Spread, resampled_margins
 from fedcrm.features import Schema
@@ -88,6 +88,7 @@ class Explained:
     """n records, column by column.
 
     probability, low, high: (n,). federation: points of the federation, in units of figures, (n, ideas).
+    cells: of the profile, (n, k).
     """
 
     probability: NDArray[np.float64]
@@ -97,6 +98,7 @@ class Explained:
     federation: NDArray[np.int64]
     confidence: Confidence
     changes: list[tuple[Change, ...]]
+    cells: NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,10 @@ class Explainer:
         return out
 
     @cached_property
+    def _yardstick(self) -> Yardstick:
+        return Yardstick.of(self.background.profile, self.ideas)
+
+    @cached_property
     def _possibilities(self) -> Possibilities:
         return Possibilities.of(self.schema, self.ideas, self.background.profile, self.parts)
 
@@ -146,6 +152,7 @@ class Explainer:
         shares = federation + (found.own - b.own) @ self._members
         probability, shown = figures(b.calibration, self.baseline, shares, DECIMALS)
         margin = self.baseline + shares.sum(axis=1)
+        unit = 100 * 10**DECIMALS * path_slope(b.calibration, self.baseline, margin)[:, None]
         cells = b.profile.cells(X)
         low, high = b.doubt.interval(b.calibration, cells, margin, found.variance)
         return Explained(
@@ -153,26 +160,22 @@ class Explainer:
             low,
             high,
             shown,
-            _split(shown.points, federation, shares),
-            confidence_of(b.profile, self.ideas, X, cells, low, high),
-            self._possibilities.changes(X, margin, b.calibration, b.better) if changes else [()] * len(X),
+            _split(shown.points, unit * federation, unit * shares),
+            confidence_of(b.profile, self._yardstick, X, cells, low, high),
+            self._possibilities.changes(X, cells, margin, b.calibration, b.better) if changes else [()] * len(X),
+            cells,
         )
 
 
-def _split(
-    points: NDArray[np.int64], federation: NDArray[np.float64], shares: NDArray[np.float64]
-) -> NDArray[np.int64]:
-    """The federation's part of rounded points, so that it and the rest add up; all where nothing is one's own."""
-    own = shares - federation
-    with np.errstate(divide="ignore", invalid="ignore"):
-        scale = np.where(np.abs(shares) > 1e-12, points / shares, 0.0)
-    # Two parts of opposite sign may both be far larger than their sum; the scale then is of no use, and the
-    # record's own largest idea gives it instead.
-    largest = np.argmax(np.abs(shares), axis=1)
-    sound = scale[np.arange(len(shares)), largest][:, None]
-    exact = sound * federation
-    rounded = np.rint(exact + (points - sound * shares) / 2).astype(np.int64)
-    return np.where(np.abs(own) < 1e-12, points, np.where(np.abs(federation) < 1e-12, 0, rounded))
+def _split(points: NDArray[np.int64], federation: NDArray[np.float64], exact: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The federation's part of rounded points, (n, ideas), so that it and the rest add up to them.
+
+    federation, exact: its part and the whole, unrounded, in the same units. What rounding moved is halved between
+    the two parts, save where one of them is nothing.
+    """
+    near = 1e-9
+    rounded = np.rint(federation + (points - exact) / 2).astype(np.int64)
+    return np.where(np.abs(exact - federation) < near, points, np.where(np.abs(federation) < near, 0, rounded))
 
 
 def prepare(

@@ -64,7 +64,7 @@ def overview(
         "interval": {"level": COVERAGE, "mean_width": round(float(100 * np.mean(judged.high - judged.low)), 2)},
         "drift": {
             f.name: round(stability_index(known.counts, now), 4)
-            for f, known, now in zip(fields, profile.fields, profile.counts(X_validation), strict=True)
+            for f, known, now in zip(fields, profile.fields, profile.counts(judged.cells), strict=True)
         },
         "fairness": {name: segments(judged, y_validation, values) for name, values in by.items()},
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -23,21 +24,28 @@ from fedcrm.features import Schema
 
 __all__ = ["pack", "unpack"]
 
-_TREES = (
-    "starts",
-    "points",
-    "parent",
-    "feature",
-    "threshold",
-    "missing",
-    "levels",
-    "sets",
-    "left",
-    "right",
-    "z",
-    "before",
-)
-_TABLES = ("single", "pair_fields", "places", "starts", "cells")
+_TREES = {
+    "starts": ("int64", 1),
+    "points": ("int64", 1),
+    "parent": ("int64", 1),
+    "feature": ("int64", 1),
+    "threshold": ("float64", 1),
+    "missing": ("bool", 1),
+    "levels": ("int64", 1),
+    "sets": ("uint32", 2),
+    "left": ("bool", 1),
+    "right": ("int64", 1),
+    "z": ("float64", 1),
+    "before": ("int64", 1),
+}
+_TABLES = {
+    "single": ("float64", 3),
+    "pair_fields": ("int64", 2),
+    "places": ("int64", 3),
+    "starts": ("int64", 1),
+    "cells": ("float64", 2),
+}
+"""Arrays by name, with type and dimensions: compiled loops take nothing else."""
 _MOST_BYTES = 1 << 30
 
 
@@ -81,16 +89,29 @@ def unpack(content: bytes) -> Explainer:
                 if n.endswith(".npy")
             }
         raw: dict[str, Any] = json.loads(texts["parts.json"])
-        trees = TreeTable(**{n: arrays[f"trees_{n}"] for n in _TREES}, constant=float(raw["trees_constant"]))
+        trees = TreeTable(**_checked(arrays, "trees", _TREES), constant=float(raw["trees_constant"]))
         tables = None
         if raw["bins"] is not None:
             bins = tuple(Bins.from_raw(b) for b in raw["bins"])
-            tables = Tables(bins, **{n: arrays[f"tables_{n}"] for n in _TABLES})
+            tables = Tables(bins, **_checked(arrays, "tables", _TABLES))
         logit = None if raw["logit"] is None else logit_from_raw(raw["logit"], "a packed model")
         parts = Parts(int(raw["fields"]), float(raw["constant"]), tables, trees, logit, float(raw["logit_weight"]))
         return Explainer(Schema.from_json(texts["schema.json"]), parts, Background.from_json(texts["background.json"]))
     except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as wrong:
         raise StorageError("this is not a packed model") from wrong
+
+
+def _checked(
+    arrays: Mapping[str, NDArray[Any]], group: str, wanted: Mapping[str, tuple[str, int]]
+) -> dict[str, NDArray[Any]]:
+    """The arrays of a group. Raises KeyError where one is absent, ValueError where it is of another type or shape."""
+    found = {}
+    for name, (kind, dimensions) in wanted.items():
+        array = arrays[f"{group}_{name}"]
+        if array.dtype != np.dtype(kind) or array.ndim != dimensions:
+            raise ValueError(f"{group}_{name} is {array.dtype} of {array.ndim} dimensions")
+        found[name] = np.ascontiguousarray(array)
+    return found
 
 
 def _array_bytes(array: NDArray[Any]) -> bytes:

@@ -113,9 +113,8 @@ class Profile:
             out[:, j] = f.cells(X[:, j])
         return out
 
-    def counts(self, X: NDArray[np.float32]) -> tuple[NDArray[np.int64], ...]:
-        """Records in every cell of every field, for comparison with the profile's own."""
-        cells = self.cells(X)
+    def counts(self, cells: NDArray[np.uint8]) -> tuple[NDArray[np.int64], ...]:
+        """Records in every cell of every field, for comparison with the profile's own; cells (n, k)."""
         return tuple(
             np.bincount(cells[:, j], minlength=len(f.counts)).astype(np.int64) for j, f in enumerate(self.fields)
         )

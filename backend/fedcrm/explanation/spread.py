@@ -30,7 +30,9 @@ from fedcrm.features import Schema
 
 __all__ = ["Spread", "resampled_margins"]
 
-MEMBERS = 16
+MEMBERS, FEWEST_MEMBERS = 16, 4
+_ROW_FITS = 60_000
+"""Rows times members: with many rows each refit takes longer, and there is less to measure."""
 _RIDGE = 25.0  # rows' worth of curvature on every step of the log-variance
 _FLOOR = 1e-6
 
@@ -125,15 +127,18 @@ def resampled_margins(
     X: NDArray[np.float32],
     y: NDArray[np.float64],
     rng: np.random.Generator,
-    members: int = MEMBERS,
+    members: int | None = None,
 ) -> NDArray[np.float64] | None:
     """Margins of own records under refits on resampled ones, (n, members); None where nothing was fitted at home.
 
-    X, y: the rows the model was fitted on, (n, k) and (n,), both classes among them.
+    X, y:    the rows the model was fitted on, (n, k) and (n,), both classes among them.
+    members: by default MEMBERS, and fewer where rows are many.
     A part without weight is not refitted.
     """
     if isinstance(model, FederatedModel):
         return None
+    if members is None:
+        members = max(FEWEST_MEMBERS, min(MEMBERS, _ROW_FITS // len(y)))
     out = np.zeros((len(y), members))
     for b in range(members):
         rows = _draw(y, rng)

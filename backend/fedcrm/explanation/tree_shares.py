@@ -40,9 +40,8 @@ class TreeTable:
     feature:    (nodes,) column asked at the node, -1 at a leaf.
     threshold:  (nodes,) below goes left; at a leaf its value.
     missing:    (nodes,) whether a missing value goes left.
-    levels:     (nodes,) first of the node's words in `sets`, -1 for a numeric question. A category in the set
-                goes right.
-    sets:       bits of categories, eight words of 32 a question, uint32.
+    levels:     (nodes,) row of `sets`, -1 for a numeric question. A category in the set goes right.
+    sets:       bits of categories, one row a question, uint32, (questions, words).
     left:       (nodes,) whether the node is its parent's left child.
     right:      (nodes,) the node's right child, -1 at a leaf; the left one follows it.
     z:          (nodes,) fraction of weight that came here, times that of `before`.
@@ -140,7 +139,7 @@ class _Builder:
         self._parent, self._feature, self._levels, self._before = (list[int]() for _ in range(4))
         self._threshold, self._z = list[float](), list[float]()
         self._missing, self._left = list[bool](), list[bool]()
-        self._sets: list[NDArray[np.uint32]] = []
+        self._sets: list[list[int]] = []
         self._constant = 0.0
 
     def add(self, tree: dict[str, Any], weight: float) -> None:
@@ -169,7 +168,7 @@ class _Builder:
                 self._constant += arriving * value * weight
                 continue
             if node in sets:
-                self._levels[-1] = 8 * len(self._sets)
+                self._levels[-1] = len(self._sets)
                 self._sets.append(sets[node])
             last = path.get(tree["split_indices"][node], -1)
             for child, on_left in ((right[node], False), (left[node], True)):  # popped in reverse: preorder
@@ -190,7 +189,7 @@ class _Builder:
             np.array(self._threshold, np.float64),
             np.array(self._missing, np.bool_),
             np.array(self._levels, np.int64),
-            np.concatenate(self._sets) if self._sets else np.zeros(0, np.uint32),
+            _bits(self._sets),
             np.array(self._left, np.bool_),
             _right_children(np.array(self._parent, np.int64), np.array(self._left, np.bool_)),
             np.array(self._z, np.float64),
@@ -199,19 +198,20 @@ class _Builder:
         )
 
 
-def _category_sets(tree: dict[str, Any]) -> dict[int, NDArray[np.uint32]]:
-    """Bits of the categories that go right, by node; 256 of them, what one byte of codes holds."""
-    found = {}
-    for node, begin, size in zip(
-        tree["categories_nodes"], tree["categories_segments"], tree["categories_sizes"], strict=True
-    ):
-        words = np.zeros(8, np.uint32)
-        for category in tree["categories"][begin : begin + size]:
-            if category >= 256:
-                raise ValueError(f"category {category} is beyond what a code holds")
-            words[category >> 5] |= np.uint32(1 << (category & 31))
-        found[node] = words
-    return found
+def _category_sets(tree: dict[str, Any]) -> dict[int, list[int]]:
+    """The categories that go right, by node."""
+    segments = zip(tree["categories_nodes"], tree["categories_segments"], tree["categories_sizes"], strict=True)
+    return {node: tree["categories"][begin : begin + size] for node, begin, size in segments}
+
+
+def _bits(sets: Sequence[Sequence[int]]) -> NDArray[np.uint32]:
+    """One row of bits a set, all as long as the largest category needs; at least one word."""
+    most = max((max(s) for s in sets if s), default=0)
+    out = np.zeros((len(sets), most // 32 + 1), np.uint32)
+    for row, members in enumerate(sets):
+        for category in members:
+            out[row, category >> 5] |= np.uint32(1 << (category & 31))
+    return out
 
 
 @numba.njit(cache=True, inline="always")
@@ -220,10 +220,10 @@ def _goes_left(v, threshold, missing, levels, sets):  # type: ignore[no-untyped-
         return missing
     if levels < 0:
         return v < threshold
-    if v < 0 or v >= 256:
-        return missing
+    if v < 0 or v >= 32 * sets.shape[1]:
+        return True  # in no set
     c = int(v)
-    return (sets[levels + (c >> 5)] >> (c & 31)) & 1 == 0
+    return (sets[levels, c >> 5] >> (c & 31)) & 1 == 0
 
 
 @numba.njit(cache=True)

@@ -281,6 +281,7 @@ class TokenEndpoint:
         attempt = 0
         while True:
             attempt += 1
+            cut = None
             try:
                 reply = requests.post(
                     f"{self.login_url}/services/oauth2/token",
@@ -292,16 +293,10 @@ class TokenEndpoint:
                     auth=_as_it_is,
                 )
             except requests.RequestException as error:
-                if untrusted(error):
-                    raise not_trusted(self.org, self.login_url) from None
-                if self._retry.left(attempt):
-                    self._retry.wait(attempt)
-                    continue
-                raise OrgUnreachable(
-                    self.org,
-                    f"no answer from {self.login_url} ({type(error).__name__})",
-                    "check the login URL, the network and the proxy",
-                ) from None  # the error holds the request, and the request the assertion
+                cut = error
+            if cut is not None:  # out here, for the error holds the request, and the request the assertion
+                self._after_a_cut(cut, attempt)
+                continue
             self.offset = clock_offset(reply, self._clock())
             if reply.status_code == requests.codes.ok:
                 return self._read(reply)
@@ -311,6 +306,18 @@ class TokenEndpoint:
             if not self._retry.left(attempt):
                 raise OrgUnavailable(self.org, status=refusal.status, attempts=attempt)
             self._retry.wait(attempt, asked=refusal.retry_after)
+
+    def _after_a_cut(self, error: requests.RequestException, attempt: int) -> None:
+        """Wait and return where another attempt may follow. Raises OrgUnreachable."""
+        if untrusted(error):
+            raise not_trusted(self.org, self.login_url)
+        if not self._retry.left(attempt):
+            raise OrgUnreachable(
+                self.org,
+                f"no answer from {self.login_url} ({type(error).__name__})",
+                "check the login URL, the network and the proxy",
+            )
+        self._retry.wait(attempt)
 
     def _read(self, reply: requests.Response) -> Token:
         try:

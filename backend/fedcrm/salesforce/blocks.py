@@ -22,7 +22,16 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from fedcrm.errors import BlockRefused, Tampered
 
-__all__ = ["FeatureColumn", "Run", "StagedBlock", "TransportKey", "Vector", "open_block", "vocabulary_digest"]
+__all__ = [
+    "KEY_BYTES",
+    "FeatureColumn",
+    "Run",
+    "StagedBlock",
+    "TransportKey",
+    "Vector",
+    "open_block",
+    "vocabulary_digest",
+]
 
 FORMAT = 1
 KEY_BYTES = 32

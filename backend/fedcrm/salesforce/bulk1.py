@@ -24,7 +24,7 @@ from fedcrm.errors import (
     UnexpectedReply,
     WriteUncertain,
 )
-from fedcrm.salesforce.bulk2 import poll
+from fedcrm.salesforce.bulk2 import poll, too_slow
 from fedcrm.salesforce.client import Client
 from fedcrm.salesforce.extractor import Block, Bookmark, Extraction, check_unchanged, resolve
 from fedcrm.salesforce.paging import CHUNK_BYTES, Page, PageReader
@@ -63,11 +63,14 @@ class Bulk1Extractor:
         reader = PageReader(client.org, extraction, columns, client.session.retry, self._block_rows)
         begun = after.position
         for batch in self._batches(bulk, job):
-            for result, rows in self._results(bulk, job, batch):
+            results, expected = self._results(bulk, job, batch)
+            taken, whole = 0, not begun
+            for result in results:
                 position = f"{batch}/{result}"
                 if begun and position != begun:
                     continue
                 begun = ""
+                rows = expected if len(results) == 1 else None  # the org counts by batch
 
                 def open_page(batch: str = batch, result: str = result, rows: int | None = rows) -> Page:
                     raw = self._ask(
@@ -76,7 +79,11 @@ class Bulk1Extractor:
                     return Page(raw.stream(CHUNK_BYTES, decode_content=True), rows, lambda: _give_back(raw))
 
                 done = after.rows if position == after.position else 0
-                yield from reader.blocks(open_page, Bookmark(SOURCE, job, position, done))
+                for block in reader.blocks(open_page, Bookmark(SOURCE, job, position, done)):
+                    taken += len(block)
+                    yield block
+            if whole and taken != expected:
+                raise UnexpectedReply(client.org, f"batch {batch} has {expected} rows and gave {taken}")
         if begun:
             raise ResultsLost(client.org, job=job)
         check_unchanged(client, extraction, columns)
@@ -108,7 +115,7 @@ class Bulk1Extractor:
     def _batches(self, bulk: Any, job: str) -> Iterator[str]:
         """Ids of the batches with rows, in order, each when it is done."""
         over: set[str] = set()
-        for _ in poll(self._client, job, self._patience):
+        for _ in poll(self._client, self._patience):
             batches = self._ask(job, lambda: bulk.get_batch_list(job))
             batches = sorted(batches if isinstance(batches, list) else [batches], key=lambda b: b["id"])
             for batch in batches:
@@ -122,16 +129,22 @@ class Bulk1Extractor:
                     if state == "Completed":
                         yield str(batch["id"])
             else:
-                return
+                break
+        else:
+            raise too_slow(self._client.org, job, self._patience)
+        # Batches of a job that somebody aborted are not processed either, and are no rows left out on purpose.
+        state = self._ask(job, lambda: bulk.job_state(job))
+        if state not in ("Open", "Closed"):
+            raise self._failed(job, f"the job is {state}")
 
-    def _results(self, bulk: Any, job: str, batch: str) -> list[tuple[str, int | None]]:
-        """A batch's results with the rows each must have; more than one result share the batch's figure."""
+    def _results(self, bulk: Any, job: str, batch: str) -> tuple[list[str], int]:
+        """A batch's results, and the rows they must have together."""
         status: Mapping[str, str] = self._ask(job, lambda: bulk.batch_status(batch, job, reload=True))
         rows = int(status.get("numberRecordsProcessed") or 0)
         if not rows:
-            return []  # the platform gives a sentence in place of an empty table
+            return [], 0  # the platform gives a sentence in place of an empty table
         results = self._ask(job, lambda: bulk.get_query_batch_result_ids(batch, job_id=job)) or []
-        return [(str(r), rows if len(results) == 1 else None) for r in sorted(results)]
+        return sorted(str(r) for r in results), rows
 
     def _failed(self, job: str, detail: str) -> JobFailed | AccessDenied:
         told = Refusal(requests.codes.bad_request, "INVALID_FIELD", detail).error(self._client.org)

@@ -18,11 +18,11 @@ from fedcrm.salesforce.extractor import Block, Bookmark, Extraction, check_uncha
 from fedcrm.salesforce.paging import CHUNK_BYTES, Page, PageReader
 from fedcrm.salesforce.replies import GONE_CODES
 
-__all__ = ["Bulk2Extractor", "poll"]
+__all__ = ["Bulk2Extractor", "poll", "too_slow"]
 
 SOURCE = "bulk2"
 LAST = "null"  # the locator behind the last page, in so many letters
-SHORTEST_POLL, LONGEST_POLL = 0.1, 10.0
+SHORTEST_POLL, LONGEST_POLL, SLOWER = 0.1, 30.0, 1.3  # each look is one of the day's calls
 
 
 class Bulk2Extractor:
@@ -47,21 +47,25 @@ class Bulk2Extractor:
         if after is None:
             after = Bookmark(SOURCE, self._create(extraction), "", 0)
         after.check_source(SOURCE)
-        job = after.job
-        self._wait(job)
+        job, whole = after.job, not after.position and not after.rows
+        expected = self._wait(job)
         reader = PageReader(client.org, extraction, columns, client.session.retry, self._block_rows)
-        locator, rows = after.position, after.rows
+        locator, rows, taken = after.position, after.rows, 0
         while locator != LAST:
             following = ""
 
             def open_page(here: str = locator) -> Page:
                 nonlocal following
                 reply = self._results(job, here)
-                following = reply.headers.get("Sforce-Locator", LAST) or LAST
-                return Page(reply.iter_content(CHUNK_BYTES), self._row_count(reply), reply.close)
+                count, following = self._page_facts(reply)
+                return Page(reply.iter_content(CHUNK_BYTES), count, reply.close)
 
-            yield from reader.blocks(open_page, Bookmark(SOURCE, job, locator, rows))
+            for block in reader.blocks(open_page, Bookmark(SOURCE, job, locator, rows)):
+                taken += len(block)
+                yield block
             locator, rows = following, 0
+        if whole and expected is not None and taken != expected:
+            raise UnexpectedReply(client.org, f"job {job} found {expected} rows and gave {taken}")
         check_unchanged(client, extraction, columns)
         self._delete(job)
 
@@ -78,14 +82,17 @@ class Bulk2Extractor:
         )
         return str(job["id"])
 
-    def _wait(self, job: str) -> None:
-        for _ in poll(self._client, job, self._patience):
+    def _wait(self, job: str) -> int | None:
+        """Until the rows are there; how many they are, where the org says."""
+        for _ in poll(self._client, self._patience):
             found = self._json("GET", f"/jobs/query/{job}")
             match found["state"]:
                 case "JobComplete":
-                    return
+                    count = found.get("numberRecordsProcessed")
+                    return int(count) if count is not None else None
                 case "Failed" | "Aborted" as state:
                     raise JobFailed(self._client.org, job=job, detail=str(found.get("errorMessage") or state))
+        raise too_slow(self._client.org, job, self._patience)
 
     def _results(self, job: str, locator: str) -> requests.Response:
         params = {"maxRecords": str(self._page_rows)} | ({"locator": locator} if locator else {})
@@ -99,13 +106,13 @@ class Bulk2Extractor:
         except RequestRefused as refused:
             raise self._lost(refused, job) from refused
 
-    def _row_count(self, reply: requests.Response) -> int | None:
-        """Sforce-NumberOfRecords is of this page; without it a short body could not be told."""
-        text = reply.headers.get("Sforce-NumberOfRecords", "")
-        if not text.isdigit():
+    def _page_facts(self, reply: requests.Response) -> tuple[int, str]:
+        """Rows of this page and the next one's locator: without them a short body, or end, could not be told."""
+        count, locator = reply.headers.get("Sforce-NumberOfRecords", ""), reply.headers.get("Sforce-Locator", "")
+        if not count.isdigit() or not locator:
             reply.close()
-            raise UnexpectedReply(self._client.org, "a page of results does not say how many rows it has")
-        return int(text)
+            raise UnexpectedReply(self._client.org, "a page does not say how many rows it has and what follows")
+        return int(count), locator
 
     def _delete(self, job: str) -> None:
         with suppress(RequestRefused):  # it goes by itself after seven days
@@ -129,11 +136,15 @@ class Bulk2Extractor:
         return ResultsLost(self._client.org, job=job) if gone else refused
 
 
-def poll(client: Client, job: str, patience: float) -> Iterator[float]:
-    """Ticks at growing distances, each of them the moment to look. Raises JobFailed when patience is over."""
+def poll(client: Client, patience: float) -> Iterator[float]:
+    """Ticks at growing distances, each of them the moment to look, until patience (seconds) is over."""
     waited, pause = 0.0, SHORTEST_POLL
     while waited <= patience:
         yield waited
         client.session.retry.sleep(pause)
-        waited, pause = waited + pause, min(LONGEST_POLL, pause * 1.5)
-    raise JobFailed(client.org, job=job, detail=f"not done after {patience:.0f} seconds")
+        waited, pause = waited + pause, min(LONGEST_POLL, pause * SLOWER)
+
+
+def too_slow(org: str, job: str, patience: float) -> JobFailed:
+    """For a job that was not done when patience was over."""
+    return JobFailed(org, job=job, detail=f"not done after {patience:.0f} seconds")

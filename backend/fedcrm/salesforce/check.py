@@ -22,7 +22,7 @@ from fedcrm.errors import (
     RequestRefused,
     SalesforceError,
 )
-from fedcrm.salesforce.auth import JwtBearer, Token, TokenEndpoint
+from fedcrm.salesforce.auth import JwtBearer, SessionToken, Token, TokenEndpoint
 from fedcrm.salesforce.client import Client
 from fedcrm.salesforce.soql import select, text_literal
 
@@ -87,7 +87,8 @@ def check_org(
         yield _clock(endpoint.offset)
     if token is None:
         return
-    yield Finding("login", Verdict.GOOD, f"logged in to org {token.organization_id} at {token.instance_url}")
+    how = "a ready session of" if isinstance(endpoint.grant, SessionToken) else "logged in to"
+    yield Finding("login", Verdict.GOOD, f"{how} org {token.organization_id} at {token.instance_url}")
     yield from _scopes(token)
     checks = [("the org", check(client)) for check in (_limits, _versions, _package)]
     checks += [(object_name, _fields(client, object_name, fields)) for object_name, fields in needed.items()]

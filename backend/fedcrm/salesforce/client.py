@@ -23,6 +23,7 @@ __all__ = ["API_VERSION", "Client", "Limit", "Record", "SavedRow"]
 
 API_VERSION = "67.0"
 COLLECTION = 200  # records a call, at most
+PAGE = 2_000  # likewise, of a query
 
 Record = Mapping[str, Any]
 
@@ -77,20 +78,26 @@ class Client:
         for page in self.pages(soql, deleted=deleted):
             yield from page["records"]
 
-    def pages(self, soql: str, *, deleted: bool = False, after: str | None = None) -> Iterator[Record]:
+    def pages(
+        self, soql: str, *, deleted: bool = False, after: str | None = None, page_rows: int = PAGE
+    ) -> Iterator[Record]:
         """The same, page by page, as the API answers: totalSize, done, records, nextRecordsUrl.
 
-        after: a nextRecordsUrl to go on from.
+        after:     a nextRecordsUrl to go on from.
+        page_rows: 200 to 2,000; the org may give fewer.
         """
+        size = {"Sforce-Query-Options": f"batchSize={page_rows}"}
         if after is None:
-            page = self._read(lambda rest: rest.query(soql, include_deleted=deleted), "a query's result", ("records",))
+            page = self._read(
+                lambda rest: rest.query(soql, include_deleted=deleted, headers=size), "a query's result", ("records",)
+            )
             yield page
             after = page.get("nextRecordsUrl")
         while after is not None:
             here = after
             try:
                 page = self._read(
-                    lambda rest: rest.query_more(here, identifier_is_url=True),  # noqa: B023 - called at once
+                    lambda rest: rest.query_more(here, identifier_is_url=True, headers=size),  # noqa: B023 - called at once
                     "a query's result",
                     ("records",),
                 )

@@ -38,6 +38,7 @@ class FieldDescription:
     unique: bool
     external_id: bool
     id_lookup: bool
+    case_sensitive: bool
     calculated: bool
     encrypted: bool
     createable: bool
@@ -66,6 +67,7 @@ class FieldDescription:
             unique=bool(raw.get("unique")),
             external_id=bool(raw.get("externalId")),
             id_lookup=bool(raw.get("idLookup")),
+            case_sensitive=bool(raw.get("caseSensitive")),
             calculated=bool(raw.get("calculated")),
             encrypted=bool(raw.get("encrypted")),
             createable=bool(raw.get("createable")),

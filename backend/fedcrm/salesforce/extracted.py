@@ -11,13 +11,15 @@ import gzip
 import io
 import json
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 from fedcrm.errors import BlockRefused
 from fedcrm.salesforce.blocks import FeatureColumn, Run, Vector
 
-__all__ = ["write_data_set"]
+__all__ = ["write_data_set", "write_vectors"]
 
 _RANKED_BY_PROBABILITY = "opportunity_win"
 
@@ -31,21 +33,39 @@ def write_data_set(directory: Path, organisation: str, run: Run, vectors: Iterab
     rows = [vector for vector in vectors if vector.label]
     if not rows:
         raise BlockRefused(f"run {run.key} holds no row with an outcome: there is nothing to train on")
-    fresh = directory.with_name(f".{directory.name}.writing")
-    shutil.rmtree(fresh, ignore_errors=True)
-    try:
-        fresh.mkdir(parents=True)
+    with _written_whole(directory) as fresh:
         header = ["pseudonym", "as_of", "label", "label_source", *(column.name for column in run.columns)]
         cells = ([v.pseudonym, v.as_of, v.label, v.label_source, *v.cells] for v in rows)
         _write_csv(fresh / "data.csv.gz", header, cells)
         _write_csv(fresh / "participants.csv.gz", ["participant"], ([organisation] for _ in rows))
-        description = json.dumps(_description(organisation, run, len(rows)), indent=1, ensure_ascii=False)
-        (fresh / "dataset.json").write_text(description + "\n", "utf-8")
+        _write_json(fresh / "dataset.json", _description(organisation, run, len(rows)))
+    return len(rows)
+
+
+def write_vectors(directory: Path, run: Run, vectors: Iterable[Vector]) -> None:
+    """Write vectors without outcomes: what is to be scored, and the vocabulary they follow.
+
+    Raises OSError where the disk refuses, with the directory as it was.
+    """
+    with _written_whole(directory) as fresh:
+        header = ["pseudonym", "as_of", *(column.name for column in run.columns)]
+        _write_csv(fresh / "vectors.csv.gz", header, ([v.pseudonym, v.as_of, *v.cells] for v in vectors))
+        columns = [asdict(column) for column in run.columns]
+        _write_json(fresh / "vocabulary.json", {"task": run.task, "digest": run.digest, "columns": columns})
+
+
+@contextmanager
+def _written_whole(directory: Path) -> Iterator[Path]:
+    """An empty directory that takes the place of `directory` when all was written into it."""
+    fresh = directory.with_name(f".{directory.name}.writing")
+    shutil.rmtree(fresh, ignore_errors=True)
+    try:
+        fresh.mkdir(parents=True)
+        yield fresh
         _replace(directory, fresh)
-    except OSError:
+    except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
-    return len(rows)
 
 
 def _description(organisation: str, run: Run, rows: int) -> dict[str, object]:
@@ -66,6 +86,10 @@ def _description(organisation: str, run: Run, rows: int) -> dict[str, object]:
 
 def _is_number(column: FeatureColumn) -> bool:
     return column.kind != "category"
+
+
+def _write_json(path: Path, content: dict[str, object]) -> None:
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

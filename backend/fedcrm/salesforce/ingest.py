@@ -12,7 +12,7 @@ from typing import Any
 import requests
 
 from fedcrm.errors import RequestRefused, UnexpectedReply, WriteUncertain
-from fedcrm.salesforce.bulk2 import poll
+from fedcrm.salesforce.bulk2 import poll, too_slow
 from fedcrm.salesforce.client import Client
 from fedcrm.salesforce.csv_stream import BadCsv, HeaderDiffers, read_columns
 from fedcrm.salesforce.paging import CHUNK_BYTES
@@ -66,11 +66,11 @@ class Ingest:
 
     def wait(self, job: str) -> str:
         """Until the job is over; what the org says about how, empty if all is well."""
-        for _ in poll(self._client, job, self._patience):
+        for _ in poll(self._client, self._patience):
             found = self._job("GET", job)
             if found["state"] in ("JobComplete", "Failed", "Aborted"):
                 return str(found.get("errorMessage") or "")
-        return ""
+        raise too_slow(self._client.org, job, self._patience)
 
     def _job(self, method: str, job: str, body: Mapping[str, str] | None = None) -> Mapping[str, Any]:
         """A job's description. All of these may be sent twice: an empty job does nothing, a state stays a state."""

@@ -43,7 +43,6 @@ BUSINESS_OBJECTS = (
     "Task",
     "User",
 )
-SUFFIXES = ("__c", "__mdt", "__x", "__b", "__kav", "__Share", "__History", "__Feed", "__ChangeEvent", "__e", "__Tag")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +109,7 @@ def take_snapshot(
     Objects asked for by name that the user does not see are named in `hidden`. Raises SalesforceError.
     """
     present = client.objects()
-    wanted = tuple(objects) or tuple(o for o in present if o in BUSINESS_OBJECTS or _custom_object(o))
+    wanted = tuple(objects) or tuple(o for o in present if o in BUSINESS_OBJECTS or o.endswith("__c"))
     described: dict[str, Mapping[str, Any]] = {}
     measured: dict[str, Mapping[str, Any]] = {}
     hidden = []
@@ -161,10 +160,6 @@ def _differences(
 def _short(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False, sort_keys=True)
     return text if len(text) <= 80 else text[:79] + "…"
-
-
-def _custom_object(name: str) -> bool:
-    return name.endswith("__c") and not name.removesuffix("__c").endswith(SUFFIXES)
 
 
 def _object(one: ObjectDescription, definitions: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:

@@ -5,6 +5,8 @@
     ORGS/ALIAS.json          one org; its key, secret or token sealed inside, or the command that gives it
     ORGS/ALIAS.ca.pem        certificates to trust for this org alone, where it has its own
     ORGS/ALIAS.session       the session at work, sealed; may be deleted at any time
+    ORGS/ALIAS.pairing       what the org's blocks are opened with, sealed
+    ORGS/ALIAS.blocks/       blocks that were opened, sealed
 
 Readable by the owner only, each file written whole or not at all.
 """
@@ -15,6 +17,7 @@ import base64
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +34,9 @@ from fedcrm.salesforce.auth import (
     TokenEndpoint,
     https_address,
 )
+from fedcrm.salesforce.block_store import BlockStore, Purpose
 from fedcrm.salesforce.client import API_VERSION, Client
+from fedcrm.salesforce.pairing import PairingFile
 from fedcrm.salesforce.retry import Retry
 from fedcrm.salesforce.session import OrgSession
 from fedcrm.secrets import (
@@ -166,12 +171,13 @@ class Orgs:
         return iter(sorted(found))
 
     def remove(self, alias: str) -> None:
-        """Forget an org: its file, its certificates, its session. Raises SettingsError where there is none."""
+        """Forget an org with all that was read from it. Raises SettingsError where there is none."""
         path = self._path(alias)
         if not path.exists():
             raise SettingsError(f"no org of the alias {alias!r}")
-        for one in (self._session(alias), self._ca(alias), path):
+        for one in (self._session(alias), self._ca(alias), self._pairing(alias), path):
             one.unlink(missing_ok=True)
+        shutil.rmtree(self.directory / f"{alias}.blocks", ignore_errors=True)
 
     def endpoint(self, org: RegisteredOrg, *, retry: Retry | None = None) -> TokenEndpoint:
         """Where a registered org is logged in to."""
@@ -190,6 +196,14 @@ class Orgs:
         )
         return Client(session, version=org.api_version)
 
+    def pairing(self, alias: str) -> PairingFile:
+        """Where the pairing of an org is kept."""
+        return PairingFile(self._pairing(alias), self._box, alias)
+
+    def blocks(self, alias: str, task: str, purpose: Purpose) -> BlockStore:
+        """Where the opened blocks of an org's runs are kept."""
+        return BlockStore(self.directory / f"{alias}.blocks" / f"{task}-{purpose.value.lower()}", self._box, alias)
+
     def _trusted(self, org: RegisteredOrg) -> str | None:
         return str(self._ca(org.alias)) if org.ca is not None else None
 
@@ -202,6 +216,9 @@ class Orgs:
 
     def _ca(self, alias: str) -> Path:
         return self.directory / f"{alias}.ca.pem"
+
+    def _pairing(self, alias: str) -> Path:
+        return self.directory / f"{alias}.pairing"
 
     def _session(self, alias: str) -> Path:
         return self.directory / f"{alias}.session"

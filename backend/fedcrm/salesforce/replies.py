@@ -101,6 +101,8 @@ def _from_json(text: str) -> tuple[str, str] | None:
         return str(entry["exceptionCode"]), str(entry.get("exceptionMessage", ""))
     if "error" in entry:
         return str(entry["error"]), str(entry.get("error_description") or "")
+    if isinstance(entry.get("message"), str):  # a class of the package's own
+        return "", entry["message"]
     return None
 
 

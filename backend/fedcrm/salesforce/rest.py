@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fedcrm.errors import UnexpectedReply
+from fedcrm.errors import SettingsError, UnexpectedReply
 from fedcrm.salesforce.bulk2 import Bulk2Extractor
-from fedcrm.salesforce.client import Client
+from fedcrm.salesforce.client import PAGE, Client
 from fedcrm.salesforce.extractor import (
     Block,
     Bookmark,
@@ -25,10 +25,15 @@ SOURCE = "rest"
 
 
 class RestExtractor:
-    """Any number of rows, a page of up to 2,000 a call; the org keeps the cursor for two days."""
+    """Any number of rows, a page a call; the org keeps the cursor for two days.
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    page_rows: 200 to 2,000; fewer where rows are wide.
+    """
+
+    def __init__(self, client: Client, *, page_rows: int = PAGE) -> None:
+        if not 200 <= page_rows <= PAGE:
+            raise SettingsError(f"a page of a query has 200 to {PAGE} rows")
+        self._client, self._page_rows = client, page_rows
 
     def blocks(self, extraction: Extraction, *, after: Bookmark | None = None) -> Iterator[Block]:
         """See Extractor. A block is a page."""
@@ -39,7 +44,8 @@ class RestExtractor:
         if after is None or after.position:
             where = after.position if after else None
             seen = after.rows if after else 0
-            for page in client.pages(extraction.soql(), deleted=extraction.deleted, after=where):
+            pages = client.pages(extraction.soql(), deleted=extraction.deleted, after=where, page_rows=self._page_rows)
+            for page in pages:
                 rows = [[_text(record, column.name.split(".")) for column in columns] for record in page["records"]]
                 following = str(page.get("nextRecordsUrl") or "")
                 seen += len(rows)

@@ -108,11 +108,13 @@ class OrgSession(requests.Session):
         while True:
             attempt += 1
             self.budget.spend()
-            token = self.token
+            token, cut = self.token, None
             try:
                 reply = super().request(verb, target, *args, **{**kwargs, "auth": _Bearer(token)})
             except _CUTS as error:
-                self._after_a_cut(error, what, again, attempt)
+                cut = error
+            if cut is not None:  # out here, for the error holds the request, and the request the token
+                self._after_a_cut(cut, what, again, attempt)
                 continue
             self.budget.note(reply.headers.get("Sforce-Limit-Info"))
             if reply.status_code < 300:
@@ -155,16 +157,15 @@ class OrgSession(requests.Session):
     def _after_a_cut(self, error: requests.RequestException, what: str, again: bool, attempt: int) -> None:
         """Wait and return where the request may be sent again. Raises what is to be said otherwise."""
         if untrusted(error):
-            raise not_trusted(self.org, self.instance_url) from None
+            raise not_trusted(self.org, self.instance_url)
         if not again and not never_sent(error):
-            raise WriteUncertain(self.org, what) from None
+            raise WriteUncertain(self.org, what)
         if not self.retry.left(attempt):
-            # `from None`: the error holds the request, and the request the token.
             raise OrgUnreachable(
                 self.org,
                 f"no answer to {what} ({type(error).__name__}, {attempt} attempts)",
                 "check the network and the proxy and run the same command again",
-            ) from None
+            )
         self.retry.wait(attempt)
 
     def _read(self, reply: requests.Response) -> Refusal:

@@ -123,10 +123,11 @@ class WriteBack:
             if tuple(row) != columns:
                 raise InputError(f"{object_name}: row {number} has other fields than the first")
             value = _key(row, key_field)
-            if not value or value.lower() in seen:
+            same = value if key.case_sensitive else value.lower()
+            if not value or same in seen:
                 what = f"the key {value!r} a second time" if value else "no key"
                 raise InputError(f"{object_name}: row {number} has {what} in {key_field}")
-            seen.add(value.lower())
+            seen.add(same)
         return columns
 
     def _send(

@@ -11,7 +11,7 @@ import io
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape  # writes; nothing is parsed here  # nosec B406
 
 from fedcrm.schema.conditions import parse_conditions
 from fedcrm.schema.mapping import Aggregate, FieldMapping, SchemaMapping

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from fedcrm.privacy import Database
 from fedcrm.secrets import SecretBox
 from fedcrm.service import tables
 from fedcrm.service.limits import Buckets
+from fedcrm.service.logs import event
 from fedcrm.service.messages import FeedbackRequest, seconds_of
 from fedcrm.service.metrics import Metrics
 from fedcrm.service.migrations import migrate
@@ -164,6 +166,32 @@ class Service:
                     )
                 )
         return len(rows)
+
+    def keep_up(self) -> None:
+        """Look for models that another process published. Raises StorageError."""
+        self.registry.refresh()
+        self.metrics.models.set(self.registry.count)
+
+    def look(self) -> None:
+        """Write down what the watch counted; alerts that stand are logged and counted. Raises StorageError."""
+        self.watch.flush()
+        standing = 0
+        for org_id in self.registry.organisations:
+            for report in self.watch.reports(org_id):
+                standing += len(report.alerts)
+                for alert in report.alerts:
+                    event(
+                        "alert",
+                        level=logging.WARNING,
+                        org=org_id,
+                        version=report.version,
+                        kind=alert.kind,
+                        name=alert.name,
+                        value=round(alert.value, 4),  # of counts, never of a record
+                        limit=alert.limit,
+                        offer_roll_back=report.offer_roll_back,
+                    )
+        self.metrics.alerts.set(standing)
 
     def record_audit(self, caller: Caller, action: str, target: str, request_id: str) -> None:
         """Write down what an administrator did."""

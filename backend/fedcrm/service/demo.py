@@ -61,7 +61,6 @@ def open_demo(service: Service, out: Path, progress: Progress | None = None) -> 
 
     Keys of an earlier start are retired: only their hashes were kept, so nobody could print them again.
     """
-    results = run_demo(DemoOptions(out, fast=True, seed=_SEED), resume=out.exists(), progress=progress)
     data = telco_demo()
     organisation = data.participants[0]
     vocabulary = tuple(c for c in data.columns if c != data.description.label)
@@ -72,16 +71,17 @@ def open_demo(service: Service, out: Path, progress: Progress | None = None) -> 
     if standing:
         facts = standing[0].facts
     else:
-        with_node = Node.open(out / "nodes" / directory_name(organisation))
+        results = run_demo(DemoOptions(out, fast=True, seed=_SEED), resume=out.exists(), progress=progress)
+        node = Node.open(out / "nodes" / directory_name(organisation))
         try:
-            spent = with_node.ledger.spent().epsilon
             records = Records(
                 data, parts.rows(organisation, Part.TRAIN), parts.rows(organisation, Part.VALIDATION), as_of=0.0
             )
+            spent = round(node.ledger.spent().epsilon, 3)
             facts = publish(
                 service.registry,
                 ORG_ID,
-                with_node.models,
+                node.models,
                 records,
                 task=data.description.task,
                 vocabulary=vocabulary,
@@ -89,11 +89,11 @@ def open_demo(service: Service, out: Path, progress: Progress | None = None) -> 
                 meanings=MEANINGS,
                 high_is_good=False,
                 round_number=len(results.rounds),
-                privacy=Privacy(with_node.settings.epsilon_budget, DELTA, len(results.organisations), round(spent, 3)),
+                privacy=Privacy(node.settings.epsilon_budget, DELTA, len(results.organisations), spent),
                 segments=("senior_citizen", "contract"),
             ).facts
         finally:
-            with_node.close()
+            node.close()
     for key in service.tenants.keys(ORG_ID):
         if key.retired_at is None:
             service.tenants.retire_key(ORG_ID, key.key_id)

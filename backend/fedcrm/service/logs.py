@@ -44,6 +44,6 @@ def set_up(level: str) -> None:
     logging.getLogger("uvicorn.access").disabled = True
 
 
-def event(name: str, *, level: int = logging.INFO, **facts: object) -> None:
+def event(what: str, /, *, level: int = logging.INFO, **facts: object) -> None:
     """Log that something happened. facts: ids, counts, codes; never what a record holds."""
-    LOGGER.log(level, name, extra={"facts": facts})
+    LOGGER.log(level, what, extra={"facts": facts})

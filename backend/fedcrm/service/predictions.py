@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -51,14 +52,13 @@ _COMPARISONS: Mapping[Comparison, str] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
 class Scored:
-    """A reply's results and, for the watch, what was scored.
+    """A reply's results and, for the watch, what was scored. count: records. explained: None where none was."""
 
-    X: encoded records that were scored, (n, k). explained: None where none was.
-    """
-
-    def __init__(self, results: list[dict[str, Any]], X: NDArray[np.float32], explained: Explained | None) -> None:
-        self.results, self.X, self.explained = results, X, explained
+    results: list[dict[str, Any]]
+    count: int
+    explained: Explained | None
 
 
 def model_reply(facts: ModelFacts) -> dict[str, Any]:
@@ -122,7 +122,7 @@ def score_records(model: LoadedModel, records: Sequence[Record], scored_at: str)
                 "prediction": writer.prediction(n, X[n], records[i]),
                 "error": None,
             }
-    return Scored(results, X, explained)
+    return Scored(results, len(X), explained)
 
 
 def _malformed(model: LoadedModel, X: NDArray[np.float32], vectors: Sequence[Sequence[str]]) -> list[tuple[int, str]]:

@@ -186,6 +186,16 @@ class Registry:
             rows = connection.execute(sa.select(s.org_id, s.task, s.version)).all()
         self._serving = {(r.org_id, r.task): r.version for r in rows}
 
+    @property
+    def count(self) -> int:
+        """Models that serve, as of the last look."""
+        return len(self._serving)
+
+    @property
+    def organisations(self) -> tuple[str, ...]:
+        """Whose models serve, as of the last look."""
+        return tuple(dict.fromkeys(org_id for org_id, _ in self._serving))
+
     def warm(self) -> int:
         """Open every model that serves, so that no request has to wait for it. Returns how many."""
         self.refresh()

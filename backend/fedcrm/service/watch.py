@@ -132,14 +132,14 @@ class Watch:
         self._lock = threading.Lock()
         self._pending: dict[tuple[str, str], _Counts] = {}
 
-    def observe(self, org_id: str, model: LoadedModel, X: NDArray[np.float32], explained: Explained) -> None:
+    def observe(self, org_id: str, model: LoadedModel, explained: Explained) -> None:
         """Count scored records; in memory until the next `flush`."""
         p = explained.probability
         counts = _Counts(
             np.bincount(np.minimum((p * BANDS).astype(np.int64), BANDS - 1), minlength=BANDS).astype(np.int64),
             int(np.sum(p >= self._threshold)),
             np.abs(explained.figures.points).sum(axis=0).astype(np.float64),
-            list(model.explainer.background.profile.counts(X)),
+            list(model.explainer.background.profile.counts(explained.cells)),
         )
         with self._lock:
             held = self._pending.setdefault((org_id, model.facts.version), _Counts.empty(model.explainer))

@@ -5,13 +5,15 @@ Everything here opens its own transactions and commits them; a program's unhandl
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from localorg.access import Context
+from localorg.apex.background import Background, keep_jobs
 from localorg.apex.entries import (
     ActionResult,
     RestAnswer,
@@ -26,7 +28,6 @@ from localorg.apex.faults import CompileError, Problem
 from localorg.apex.program import ANONYMOUS, ClassSource, Program
 from localorg.apex.runtime import jobs
 from localorg.apex.runtime.isolation import copy_of, hide_data
-from localorg.apex.runtime.jobs import Job
 from localorg.apex.runtime.services import Services
 from localorg.apex.runtime.testing import ClassCoverage, TestOutcome, run_class, test_methods, trace_of
 from localorg.apex.runtime.transaction import DebugLine, Runtime
@@ -38,7 +39,8 @@ from localorg.records import SavedBatch
 
 __all__ = ["AnonymousOutcome", "Engine", "TestReport", "load_program"]
 
-_JOB_KEY = "apex.job."
+_FRAMES = 1250
+_MOST_PROGRAMS = 8
 _STACK_FAULT = "System.LimitException: Maximum stack depth reached: 1001"
 
 
@@ -88,9 +90,11 @@ class Engine:
     def __init__(self, org: Org, services: Services | None = None) -> None:
         self.org = org
         self.services = services or Services()
-        self._programs: dict[str | None, Program] = {}
+        self._programs: dict[tuple[int, str | None], Program] = {}
         self._guard = threading.Lock()
-        self._background = _Background(self)
+        self._background = Background(self)
+        # One frame of Apex is one of Python: room for the platform's 1,000 and for those who call us.
+        sys.setrecursionlimit(max(sys.getrecursionlimit(), _FRAMES))
         org.committed_hooks.append(self._committed)
 
     def _committed(self, _org: Org, batches: list[SavedBatch]) -> None:
@@ -101,9 +105,12 @@ class Engine:
     def program(self, transaction: Transaction, namespace: str | None) -> Program:
         """The compiled classes, as last committed."""
         with self._guard:
-            found = self._programs.get(namespace)
+            key = (id(transaction.org), namespace)  # the org itself, or a copy that runs its tests
+            found = self._programs.get(key)
             if found is None or found.schema is not transaction.schema:
-                found = self._programs[namespace] = load_program(transaction, namespace)
+                if len(self._programs) >= _MOST_PROGRAMS:
+                    self._programs.clear()
+                found = self._programs[key] = load_program(transaction, namespace)
             return found
 
     def namespaces(self, transaction: Transaction) -> list[str | None]:
@@ -130,7 +137,7 @@ class Engine:
             program = self.program(transaction, namespace)
             rt = Runtime(program, transaction, self.services, jobs, kind=kind, asynchronous=asynchronous)
             yield rt
-            self._keep_jobs(rt)
+            keep_jobs(rt)
         self._background.wake()
 
     @contextmanager
@@ -144,12 +151,7 @@ class Engine:
             if rt.before_writes is not None:
                 transaction.roll_back(rt.before_writes)
             raise
-        self._keep_jobs(rt)
-
-    @staticmethod
-    def _keep_jobs(rt: Runtime) -> None:
-        for job in rt.jobs:
-            rt.transaction.put_setting(_JOB_KEY + job.id, asdict(job))
+        keep_jobs(rt)
 
     def execute_anonymous(self, context: Context, text: str, *, namespace: str | None = None) -> AnonymousOutcome:
         """Run a block as a user, with their rights on records and none on fields: Apex is system code."""
@@ -160,7 +162,9 @@ class Engine:
                 info = rt.program.anonymous(text)
                 rt.load(info)().c().m_run__anonymous()
         except CompileError as error:
-            problem = Problem(ANONYMOUS, error.message, error.at.line, error.at.column)
+            # Statements are read in braces of their own: the first line's columns stand one too far.
+            column = error.at.column - (error.at.line == 1)
+            problem = Problem(ANONYMOUS, error.message, error.at.line, column)
             return AnonymousOutcome(problem)
         except (ApexException, Fatal) as error:
             return AnonymousOutcome(exception=str(error), stack=trace_of(error), debug=debug)
@@ -383,113 +387,3 @@ def coverage_of(program: Program, outcomes: Sequence[TestOutcome]) -> list[Class
         covered = lines & hit.get(key, set())
         report.append(ClassCoverage(info.name, frozenset(covered), frozenset(lines - covered)))
     return report
-
-
-class _Background:
-    """Jobs of one org, taken one after another from where transactions have left them."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self._wake = threading.Event()
-        self._stopping = False
-        self._thread: threading.Thread | None = None
-        self._running = threading.Lock()
-
-    def wake(self) -> None:
-        """Look for work."""
-        self._wake.set()
-
-    def start(self) -> None:
-        """Begin; what an earlier process left half done has failed."""
-        if self._thread is None:
-            self._fail_interrupted()
-            self._stopping = False
-            self._thread = threading.Thread(target=self._loop, name=f"apex-{self.engine.org.alias}", daemon=True)
-            self._thread.start()
-
-    def stop(self) -> None:
-        """End and wait for the end."""
-        self._stopping = True
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
-
-    def _loop(self) -> None:
-        while not self._stopping:
-            self.run_due()
-            self._wake.wait(timeout=0.5)
-            self._wake.clear()
-
-    def run_due(self) -> int:
-        """Everything that is due; how many jobs ran."""
-        count = 0
-        with self._running:
-            while not self._stopping:
-                job = self._next()
-                if job is None:
-                    break
-                count += 1
-                self._run(job)
-        return count
-
-    def _platform(self) -> Context:
-        return self.engine.org.admin_context().as_platform()
-
-    def _next(self) -> Job | None:
-        """The oldest job that is due: queued, or scheduled for now or earlier."""
-        with self.engine.org.snapshot(self._platform()) as transaction:
-            waiting = transaction.settings_under(_JOB_KEY)
-            for document in waiting.values():
-                job = Job(**document)
-                if job.trigger is None or self._is_due(transaction, job.trigger):
-                    return job
-        return None
-
-    def _is_due(self, transaction: Transaction, trigger: str) -> bool:
-        rows = transaction.query("SELECT NextFireTime, State FROM CronTrigger WHERE Id = :t", binds={"t": trigger})
-        row = next(iter(rows), None)
-        if row is None:
-            return True  # aborted: running it finds that out and forgets it
-        return row["NextFireTime"] is not None and jobs.moment_of(row["NextFireTime"]) <= transaction.now()
-
-    def _run(self, job: Job) -> None:
-        try:
-            if job.trigger is None or self._fire(job):
-                jobs.run_job(job, self._opener)
-        except (ApexException, Fatal, RecursionError, OrgError, CompileError):
-            pass  # its AsyncApexJob row says so; the next job has nothing to do with it
-        finally:
-            if job.trigger is None:
-                self._forget(job)
-
-    def _fire(self, job: Job) -> bool:
-        """Move a schedule on to its next time; False where it was aborted meanwhile."""
-        with self.engine.org.transaction(self._platform()) as transaction:
-            if jobs.fire_next(transaction, job):
-                return True
-        self._forget(job)
-        return False
-
-    def _forget(self, job: Job) -> None:
-        with self.engine.org.transaction(self._platform()) as transaction:
-            transaction.put_setting(_JOB_KEY + job.id, None)
-
-    @contextmanager
-    def _opener(self, job: Job) -> Iterator[Runtime]:
-        context = self.engine.org.context_for(job.user_id)
-        with self.engine.opened(context, job.namespace, job.kind, asynchronous=True) as rt:
-            rt.job_id = job.id
-            yield rt
-
-    def _fail_interrupted(self) -> None:
-        with self.engine.org.transaction(self._platform()) as transaction:
-            text = "SELECT Id FROM AsyncApexJob WHERE Status IN ('Processing', 'Preparing')"
-            for row in list(transaction.query(text)):
-                values = {
-                    "Id": row["Id"],
-                    "Status": "Failed",
-                    "ExtendedStatus": "The org was stopped while the job ran",
-                }
-                transaction.update("AsyncApexJob", [values])
-                transaction.put_setting(_JOB_KEY + row["Id"], None)

@@ -6,8 +6,9 @@ transaction needs the class.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from localorg.apex.compiling.classes import CompiledClass, compile_class
 from localorg.apex.faults import At, CompileError, Problem
@@ -47,8 +48,9 @@ class Program:
         self.names = Names(self.classes, schema, namespace)
         self.problems: list[Problem] = []
         self._compiled: dict[ClassInfo, CompiledClass] = {}
+        self._broken: dict[str, CompileError] = {}
         for key, source in self.sources.items():
-            self._guard(source.name, lambda key=key, source=source: self._sketch(key, source))
+            self._guard(source.name, partial(self._sketch, key, source))
         self._declare(list(self.classes.values()))
 
     def _sketch(self, key: str, source: ClassSource) -> None:
@@ -61,13 +63,14 @@ class Program:
         for step in (declare_headers, declare_members):
             for info in added:
                 if info.key in self.classes:
-                    self._guard(info.name, lambda info=info, step=step: step(info, self.names))
+                    self._guard(info.name, partial(step, info, self.names))
 
-    def _guard(self, name: str, step: object) -> bool:
+    def _guard(self, name: str, step: Callable[[], object]) -> bool:
         try:
-            step()  # type: ignore[operator]  # a function of no arguments
+            step()
         except CompileError as error:
             self.problems.append(Problem(name, error.message, error.at.line, error.at.column))
+            self._broken.setdefault(name.lower(), error)
             return False
         return True
 
@@ -88,18 +91,18 @@ class Program:
             if info.name in broken:
                 continue
             for each in (info, *info.inner.values()):
-                if not self._guard(info.name, lambda each=each: self._check(each)):
+                if not self._guard(info.name, partial(self.compiled, each)):
                     break
         return list(self.problems)
-
-    def _check(self, info: ClassInfo) -> None:
-        check_declaration(info)
-        self.compiled(info)
 
     def compiled(self, info: ClassInfo) -> CompiledClass:
         """A class's code. Raises CompileError where it does not compile."""
         found = self._compiled.get(info)
+        broken = self._broken.get(info.top.key)
+        if broken is not None:
+            raise broken
         if found is None:
+            check_declaration(info)
             found = self._compiled[info] = compile_class(info, self.names, self.version(info))
         return found
 

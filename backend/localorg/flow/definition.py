@@ -195,7 +195,10 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """One active flow. namespace: of its package; first: element an autolaunched one begins with."""
+    """One flow. namespace: of its package; first: element an autolaunched one begins with.
+
+    mode: its runInMode; a triggered flow runs in system mode whatever it says, another one in the user's by default.
+    """
 
     name: str
     namespace: str | None
@@ -203,5 +206,6 @@ class Flow:
     active: bool
     first: str | None
     trigger: Trigger | None
+    mode: str = ""
     elements: Mapping[str, Element] = field(default_factory=dict)
     variables: Mapping[str, Variable] = field(default_factory=dict)

@@ -176,9 +176,13 @@ class FlowEngine:
         finally:
             self._depth.value = depth
 
-    def _world(self, transaction: Transaction) -> _World:
+    def _world(self, transaction: Transaction, mode: str = "SystemModeWithoutSharing") -> _World:
         context = transaction.context
-        return _World(self, transaction.acting_as(context.in_system_mode()), transaction)
+        if mode in ("", "DefaultMode"):
+            context = context.in_user_mode()
+        else:
+            context = context.in_system_mode(sharing=mode == "SystemModeWithSharing")
+        return _World(self, transaction.acting_as(context), transaction)
 
     # ---- by name ------------------------------------------------------------------------------------------------
 
@@ -190,7 +194,7 @@ class FlowEngine:
                 if flow is None or flow.trigger is not None or flow.process != "AutoLaunchedFlow":
                     raise OrgError("NOT_FOUND", f"The requested resource does not exist: {name}", status=404)
                 interviews = [Interview.of(flow, each) for each in inputs]
-                run_interviews(self._world(transaction), interviews, flow.first)
+                run_interviews(self._world(transaction, flow.mode), interviews, flow.first)
                 return [FlowOutcome(True, each.outputs) for each in interviews]
         except FlowFault as fault:
             return [FlowOutcome(False, {}, str(fault)) for _ in inputs]

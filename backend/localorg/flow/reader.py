@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from xml.etree.ElementTree import Element as XmlElement
-from xml.etree.ElementTree import ParseError
+from xml.etree.ElementTree import Element as XmlElement  # only the type; defusedxml parses  # nosec B405
+from xml.etree.ElementTree import ParseError  # what the parser raises; defusedxml parses  # nosec B405
 
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
@@ -32,11 +32,12 @@ __all__ = ["read_flow"]
 
 _PLAIN = frozenset(
     {
-        "apiVersion", "areMetricsLoggedToDataCloud", "customErrors", "description", "environments", "interviewLabel",
+        "apiVersion", "areMetricsLoggedToDataCloud", "description", "environments", "interviewLabel",
         "isTemplate", "label", "processMetadataValues", "processType", "runInMode", "start", "status",
     }
 )  # fmt: skip
 _PROCESSES = frozenset({"AutoLaunchedFlow", "Flow"})
+_MODES = frozenset({"", "DefaultMode", "SystemModeWithSharing", "SystemModeWithoutSharing"})
 _OPERATORS = frozenset(
     {
         "Contains", "EndsWith", "EqualTo", "GreaterThan", "GreaterThanOrEqualTo", "IsBlank", "IsChanged", "IsNull",
@@ -65,6 +66,9 @@ class _Reader:
         process = _value(self.root, "processType")
         if process not in _PROCESSES:
             raise self.unsupported(f"process type {process}", process or "processType")
+        mode = _value(self.root, "runInMode")
+        if mode not in _MODES:
+            raise self.unsupported(f"run mode {mode}", mode)
         elements: dict[str, Element] = {}
         variables: dict[str, Variable] = {}
         for child in self.root:
@@ -83,15 +87,9 @@ class _Reader:
         trigger = None if start is None else self.trigger(start)
         first = None if start is None else _target(start, "connector")
         flow = Flow(
-            self.name,
-            self.namespace,
-            process,
-            _value(self.root, "status") == "Active",
-            first,
-            trigger,
-            elements,
+            self.name, self.namespace, process, _value(self.root, "status") == "Active", first, trigger, mode, elements,
             variables,
-        )
+        )  # fmt: skip
         self.check(flow)
         return flow
 

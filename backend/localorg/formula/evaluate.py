@@ -73,8 +73,20 @@ def evaluate(node: Node, scope: Scope) -> Any:
     """The formula's value; None where it has none (a division by zero, a text taken for a number): #Error!."""
     try:
         return _value(node, scope)
-    except (DivisionByZero, InvalidOperation, Overflow, OverflowError, TypeError, ValueError, AttributeError):
+    except _NO_VALUE:
         return None
+
+
+_NO_VALUE = (
+    DivisionByZero,
+    InvalidOperation,
+    Overflow,
+    OverflowError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    re.error,
+)
 
 
 def _value(node: Node, scope: Scope) -> Any:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import partial
+from html import escape as html_escape
 from typing import Any
-from xml.sax.saxutils import escape
 
 from starlette.responses import Response
 
 from localorg.errors import OrgError
 
 __all__ = ["exactly", "json_answer", "nothing", "rest_refusal", "soap_answer", "soap_refusal", "xml_answer", "xml_of"]
+
+escape = partial(html_escape, quote=False)
 
 XML_HEAD = '<?xml version="1.0" encoding="UTF-8"?>'
 

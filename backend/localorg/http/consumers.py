@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -17,16 +18,24 @@ from localorg.serverfile import ServerFile
 
 __all__ = ["Consumer", "Consumers"]
 
+_COLUMNS = "consumer_key, org_id, label, certificate, run_as, permission_sets"
+
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """One app of one org. certificate: PEM, or "" where it cannot use JWT. run_as: user id for client credentials."""
+    """One app of one org.
+
+    certificate:     PEM, or "" where it cannot use JWT.
+    run_as:          user id for client credentials, or "".
+    permission_sets: names of those whose holders are approved.
+    """
 
     consumer_key: str
     org_id: str
     label: str
     certificate: str = ""
     run_as: str = ""
+    permission_sets: tuple[str, ...] = ()
 
     def certificate_valid_at(self, moment: dt.datetime) -> bool:
         """Whether the uploaded certificate exists and covers `moment`."""
@@ -42,7 +51,8 @@ class Consumers:
     def __init__(self, file: ServerFile) -> None:
         file.define(
             "CREATE TABLE IF NOT EXISTS consumer (consumer_key TEXT PRIMARY KEY, org_id TEXT NOT NULL, "
-            "label TEXT NOT NULL, certificate TEXT NOT NULL, run_as TEXT NOT NULL, secret TEXT NOT NULL DEFAULT '')",
+            "label TEXT NOT NULL, certificate TEXT NOT NULL, run_as TEXT NOT NULL, permission_sets TEXT NOT NULL, "
+            "secret TEXT NOT NULL DEFAULT '')",
             "CREATE TABLE IF NOT EXISTS approval (consumer_key TEXT NOT NULL, user_id TEXT NOT NULL, "
             "PRIMARY KEY (consumer_key, user_id)) WITHOUT ROWID",
         )
@@ -51,10 +61,17 @@ class Consumers:
     def register(self, consumer: Consumer, secret: str | None = None) -> None:
         """Add the app, or replace what is known of it; `secret` None leaves an earlier one."""
         self._file.execute(
-            "INSERT INTO consumer (consumer_key, org_id, label, certificate, run_as) VALUES (?, ?, ?, ?, ?) "
+            f"INSERT INTO consumer ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?) "  # noqa: S608 - a constant
             "ON CONFLICT (consumer_key) DO UPDATE SET label = excluded.label, certificate = excluded.certificate, "
-            "run_as = excluded.run_as WHERE org_id = excluded.org_id",
-            (consumer.consumer_key, consumer.org_id, consumer.label, consumer.certificate, consumer.run_as),
+            "run_as = excluded.run_as, permission_sets = excluded.permission_sets WHERE org_id = excluded.org_id",
+            (
+                consumer.consumer_key,
+                consumer.org_id,
+                consumer.label,
+                consumer.certificate,
+                consumer.run_as,
+                ",".join(consumer.permission_sets),
+            ),
         )
         if secret is not None:
             self._file.execute(
@@ -64,17 +81,17 @@ class Consumers:
     def find(self, consumer_key: str) -> Consumer | None:
         """The app with this key."""
         row = self._file.row(
-            "SELECT consumer_key, org_id, label, certificate, run_as FROM consumer WHERE consumer_key = ?",
+            f"SELECT {_COLUMNS} FROM consumer WHERE consumer_key = ?",  # noqa: S608 - a constant
             (consumer_key,),
         )
-        return None if row is None else Consumer(*row)
+        return None if row is None else _consumer(row)
 
     def of(self, org_id: str) -> list[Consumer]:
         """An org's apps, oldest first."""
         return [
-            Consumer(*row)
+            _consumer(row)
             for row in self._file.rows(
-                "SELECT consumer_key, org_id, label, certificate, run_as FROM consumer WHERE org_id = ? ORDER BY rowid",
+                f"SELECT {_COLUMNS} FROM consumer WHERE org_id = ? ORDER BY rowid",  # noqa: S608 - a constant
                 (org_id,),
             )
         ]
@@ -88,12 +105,8 @@ class Consumers:
         """Pre-authorise the user for the app."""
         self._file.execute("INSERT OR IGNORE INTO approval VALUES (?, ?)", (consumer_key, user_id))
 
-    def withdraw(self, consumer_key: str, user_id: str) -> None:
-        """Take the approval back."""
-        self._file.execute("DELETE FROM approval WHERE consumer_key = ? AND user_id = ?", (consumer_key, user_id))
-
     def approved(self, consumer: Consumer, user_id: str) -> bool:
-        """Whether the user is pre-authorised for the app."""
+        """Whether the user is pre-authorised for the app by name; permission sets are the org's to ask about."""
         found = self._file.row(
             "SELECT 1 FROM approval WHERE consumer_key = ? AND user_id = ?", (consumer.consumer_key, user_id)
         )
@@ -107,6 +120,10 @@ class Consumers:
                 (org_id,),
             )
             self._file.execute("DELETE FROM consumer WHERE org_id = ?", (org_id,))
+
+
+def _consumer(row: Sequence[str]) -> Consumer:
+    return Consumer(row[0], row[1], row[2], row[3], row[4], tuple(name for name in row[5].split(",") if name))
 
 
 def _digest(secret: str) -> str:

@@ -7,11 +7,12 @@ for its own admin, as the platform's does, and hands out an authorisation code f
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import re
 
 from starlette.responses import Response
 
-from localorg.errors import OrgError
+from localorg.errors import LocalOrgError, OrgError
 from localorg.http.answers import json_answer, nothing
 from localorg.http.calls import Call, Json, Route
 from localorg.http.rest import V
@@ -22,6 +23,8 @@ __all__ = ["ROUTES"]
 _DAYS = 7
 _MOST_DAYS = 30
 _CLIENT = "PlatformCLI"
+_NAMESPACE = re.compile(r"(?:[A-Za-z](?:[A-Za-z0-9]|_(?!_)){0,14})?")
+_log = logging.getLogger("localorg")
 
 
 def _create(call: Call) -> Response:
@@ -31,11 +34,14 @@ def _create(call: Call) -> Response:
     asked = {
         name: value for name, value in call.body.object().items() if value is not None and known.get(name) is not None
     }
-    days = int(asked.get("DurationDays", _DAYS))
+    given = str(asked.get("DurationDays", _DAYS))
+    days = int(given) if given.isdecimal() else 0
     if not 1 <= days <= _MOST_DAYS:
         raise OrgError(
             "FIELD_INTEGRITY_EXCEPTION", f"Duration (Days): must be 1 to {_MOST_DAYS}", fields=("DurationDays",)
         )
+    if not _NAMESPACE.fullmatch(str(asked.get("Namespace", ""))):
+        raise OrgError("FIELD_INTEGRITY_EXCEPTION", "Namespace: not a namespace", fields=("Namespace",))
     expires = call.server.clock.now() + dt.timedelta(days=days)
     facts = {**asked, "DurationDays": days, "ExpirationDate": expires.date().isoformat(), "Status": "Creating"}
     with hub.transaction(hub.admin_context().in_system_mode()) as transaction:
@@ -50,12 +56,14 @@ def _create(call: Call) -> Response:
 def _fill(call: Call, info_id: str, asked: Json, expires: dt.datetime) -> None:
     """Make the org and say so on its row; a failure is written there too, where tools look for it."""
     server, hub = call.server, call.org
+    server.remove_expired()
     alias = f"scratch-{info_id[9:15].lower()}-{server.clock.now():%H%M%S}"
     namespace = str(asked.get("Namespace") or "") or None
     try:
         keys = server.create_org(alias, namespace=namespace, hub=hub.org_id, expires_at=expires)
-    except OrgError as refused:
-        _note(call, info_id, {"Status": "Error", "ErrorCode": re.sub(r"\W", "_", refused.code)})
+    except LocalOrgError:
+        _log.exception("scratch org %s could not be made", alias)
+        _note(call, info_id, {"Status": "Error", "ErrorCode": "C-1033"})
         return
     entry = keys.entry
     org = server.registry.org(entry.org_id)

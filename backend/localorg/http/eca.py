@@ -1,66 +1,48 @@
 """External client apps that a deployment brought become consumers that may ask for tokens.
 
-An app's global OAuth settings carry its certificate and key; its policies say for which permission sets the
-users are approved beforehand.
+An app's global OAuth settings carry its certificate and key; its policies say which permission sets' holders
+are approved beforehand.
 """
 
 from __future__ import annotations
 
-import base64
-import textwrap
-
 from localorg.http.consumers import Consumer
 from localorg.http.server import Server
-from localorg.metadata.xmltree import XmlProblem, parse
+from localorg.metadata.change import StoredComponent
+from localorg.metadata.xmltree import parse
 from localorg.org import Org
 
 __all__ = ["sync_apps"]
 
 _SETTING = "ecaglobal:"
-_POLICY = "component:ExtlClntAppOauthConfigurablePolicies:"
+_POLICY = "ExtlClntAppOauthConfigurablePolicies"
 
 
 def sync_apps(server: Server, org: Org) -> None:
-    """Register every app with a certificate or a key of its own; approve the members of its permission sets."""
+    """Register every app with global OAuth settings. An app without a key of its own gets one that stays."""
     with org.transaction(org.admin_context()) as transaction:
         settings = transaction.settings_under(_SETTING)
-        policies = transaction.settings_under(_POLICY)
-    for name, facts in settings.items():
-        key = facts["consumer_key"] or f"3MVG9{org.org_id[:15]}{name[len(_SETTING) :]}"
-        held = server.consumers.find(key)
-        if held is not None and held.org_id != org.org_id:
-            continue  # another org's key: not ours to take over
+        policies = transaction.settings_under(f"component:{_POLICY}:")
+    for setting, facts in settings.items():
+        name = setting.removeprefix(_SETTING)
+        key = facts["consumer_key"] or f"3MVG9{org.org_id[:15]}{name}"
         run_as = org.admin_id if facts["client_credentials"] else ""
-        certificate = _pem(facts["certificate"])
-        server.consumers.register(Consumer(key, org.org_id, name[len(_SETTING) :], certificate, run_as))
-        for user_id in _approved(org, facts["app"], policies):
-            server.consumers.approve(key, user_id)
-
-
-def _approved(org: Org, app: str, policies: dict[str, dict[str, str]]) -> list[str]:
-    sets: list[str] = []
-    for document in policies.values():
-        try:
-            root = parse(base64.b64decode(document["content"]))
-        except XmlProblem:
-            continue
-        if root.value("externalClientApplication") != app:
-            continue
-        for node in root.all("commaSeparatedPermissionSet"):
-            sets += [name.strip() for name in node.text.split(",") if name.strip()]
-    if not sets:
-        return []
-    with org.transaction(org.admin_context()) as transaction:
-        rows = transaction.query(
-            "SELECT AssigneeId FROM PermissionSetAssignment WHERE PermissionSet.Name IN :sets", binds={"sets": sets}
+        sets = tuple(
+            permission_set
+            for document in policies.values()
+            for permission_set in _permission_sets(StoredComponent.from_json(_POLICY, name, document), facts["app"])
         )
-        return [str(row["AssigneeId"]) for row in rows]
+        # Another org's key stays that org's: `register` changes only rows of the same org.
+        server.consumers.register(Consumer(key, org.org_id, name, facts["certificate"], run_as, sets))
 
 
-def _pem(certificate: str) -> str:
-    """The certificate with its armour, which metadata may leave out."""
-    text = certificate.strip()
-    if not text or text.startswith("-----"):
-        return text
-    body = "\n".join(textwrap.wrap("".join(text.split()), 64))
-    return f"-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n"
+def _permission_sets(policy: StoredComponent, app: str) -> list[str]:
+    root = parse(policy.content)
+    if root.value("externalClientApplication") != app:
+        return []
+    return [
+        name.strip()
+        for node in root.all("commaSeparatedPermissionSet")
+        for name in node.text.split(",")
+        if name.strip()
+    ]

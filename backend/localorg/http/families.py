@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from localorg.http import (
     apex,
+    apps,
     bulk1,
     bulk2_ingest,
     bulk2_query,
@@ -43,6 +44,7 @@ ROUTES: tuple[Route, ...] = (
     *credentials.ROUTES,
     *packages.ROUTES,
     *seeding.ROUTES,
+    *apps.ROUTES,
     *faults.ROUTES,
     *clock.ROUTES,
 )

@@ -116,6 +116,13 @@ class Jobs:
         self._file.execute("DELETE FROM job WHERE org_id = ? AND id = ?", (job.org_id, job.id))
         shutil.rmtree(job.folder, ignore_errors=True)
 
+    def remove_old(self) -> None:
+        """Delete what is older than results are kept."""
+        limit = self._now().timestamp() - KEPT.total_seconds()
+        for row in self._file.rows("SELECT org_id, id FROM job WHERE created < ?", (limit,)):
+            shutil.rmtree(self._folder_of(row[0], row[1]), ignore_errors=True)
+        self._file.execute("DELETE FROM job WHERE created < ?", (limit,))
+
     def remove_all(self, org_id: str) -> None:
         """Delete every job of an org."""
         self._file.execute("DELETE FROM job WHERE org_id = ?", (org_id,))

@@ -48,7 +48,6 @@ def _options(given: Json) -> DeployOptions:
         rollback_on_error=given.get("rollbackOnError") is not False,
         ignore_warnings=bool(given.get("ignoreWarnings")),
         allow_missing_files=bool(given.get("allowMissingFiles")),
-        purge_on_delete=bool(given.get("purgeOnDelete")),
         test_level=level,
         run_tests=tuple(str(name) for name in given.get("runTests") or ()),
     )

@@ -70,7 +70,6 @@ def _deploy(call: Call, operation: Node) -> str:
         rollback_on_error=given.flag("rollbackOnError", default=True),
         ignore_warnings=given.flag("ignoreWarnings"),
         allow_missing_files=given.flag("allowMissingFiles"),
-        purge_on_delete=given.flag("purgeOnDelete"),
         test_level=level,
         run_tests=tuple(node.text.strip() for node in given.all("runTests")),
     )

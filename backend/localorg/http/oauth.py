@@ -29,6 +29,7 @@ __all__ = ["ROUTES"]
 _LOGIN_HOSTS = frozenset({"login.salesforce.com", "test.salesforce.com"})
 _SKEW = 5.0  # s
 _SCOPE = "api refresh_token"
+_BEARER, _INTROSPECTED = "Bearer", "access_token"
 
 
 class _Denied(Exception):
@@ -82,10 +83,22 @@ def _jwt_bearer(call: Call, fields: Mapping[str, str]) -> Response:
         raise _Denied("invalid_grant", "user hasn't approved this consumer")
     if not user.active:
         raise _Denied("invalid_grant", "inactive user")
-    if not call.server.consumers.approved(consumer, user.user_id):
+    if not _approved(call, consumer, org, user):
         raise _Denied("invalid_grant", "user hasn't approved this consumer")
     # Salesforce returns no refresh token here: the client asserts anew.
     return _granted(call, org, user, consumer.consumer_key, refresh=False)
+
+
+def _approved(call: Call, consumer: Consumer, org: Org, user: UserFacts) -> bool:
+    """By name, or as the holder of one of the app's permission sets."""
+    if call.server.consumers.approved(consumer, user.user_id):
+        return True
+    if not consumer.permission_sets or consumer.org_id != org.org_id:
+        return False
+    binds = {"user": user.user_id, "sets": list(consumer.permission_sets)}
+    soql = "SELECT COUNT() FROM PermissionSetAssignment WHERE AssigneeId = :user AND PermissionSet.Name IN :sets"
+    with org.transaction(org.admin_context()) as transaction:
+        return transaction.query(soql, binds=binds).total_size > 0
 
 
 def _subject(call: Call, org: Org, username: str) -> tuple[Org, UserFacts | None]:
@@ -205,7 +218,7 @@ def _granted(call: Call, org: Org, user: UserFacts, consumer_key: str, *, refres
         "scope": _SCOPE,
         "instance_url": call.base_url,
         "id": f"{call.base_url}/id/{org.org_id}/{user.user_id}",
-        "token_type": "Bearer",
+        "token_type": _BEARER,
         "issued_at": str(int(call.server.clock.now().timestamp() * 1000)),
     }
     if refresh:
@@ -225,7 +238,7 @@ def _introspect(call: Call) -> Response:
     if grant is None:
         return json_answer({"active": False})
     return json_answer(
-        {"active": True, "scope": grant.scope, "client_id": grant.consumer_key, "token_type": "access_token"}
+        {"active": True, "scope": grant.scope, "client_id": grant.consumer_key, "token_type": _INTROSPECTED}
     )
 
 

@@ -28,7 +28,16 @@ def _publish(call: Call) -> Response:
 
 def _orgs(call: Call) -> Response:
     entries = [entry for entry in call.server.registry.entries() if not entry.hub]
-    orgs = [{"alias": e.alias, "org_id": e.org_id, "username": e.username, "namespace": e.namespace} for e in entries]
+    orgs = [
+        {
+            "alias": entry.alias,
+            "org_id": entry.org_id,
+            "username": entry.username,
+            "namespace": entry.namespace,
+            "apps": {app.label: app.consumer_key for app in call.server.consumers.of(entry.org_id)},
+        }
+        for entry in entries
+    ]
     return json_answer({"orgs": orgs})
 
 

@@ -7,6 +7,7 @@ page is ever held in memory beyond its answer.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from starlette.responses import Response
@@ -19,7 +20,8 @@ from localorg.http.faults import Kind
 from localorg.http.jobs import fresh_id
 from localorg.http.records_json import record_document
 from localorg.http.rest import V
-from localorg.soql import Column, ResultSet, parse
+from localorg.soql import Column, Query, Record, ResultSet, parse
+from localorg.soql.ast import FieldPath, SelectItem, SubQuery
 
 __all__ = ["ROUTES", "answer_query"]
 
@@ -47,14 +49,15 @@ def _answer(call: Call, *, deleted: bool) -> Response:
 
 def answer_query(call: Call, soql: str, *, deleted: bool = False) -> Json:
     """Run a query and answer its first page."""
+    query, shown = _with_id(parse(soql))
     with call.transaction() as transaction:
-        result = transaction.query(parse(soql), include_deleted=deleted)
+        result = transaction.query(query, include_deleted=deleted)
         if result.compiled.count_only:
             return {"totalSize": result.total_size, "done": True, "records": []}
         page = _page_size(call)
         records = result.take(page + 1)
         if len(records) <= page:
-            documents = [record_document(record, call.version) for record in records]
+            documents = [_document(record, call.version, shown) for record in records]
             return {"totalSize": len(documents), "done": True, "records": documents}
         cursor = Cursor(
             fresh_id(_PREFIX), call.org.org_id, call.context.user_id, soql, deleted, result.total_size, page
@@ -78,12 +81,13 @@ def _more(call: Call) -> Response:
 
 
 def _page(call: Call, cursor: Cursor, at: int) -> Json:
+    query, shown = _with_id(parse(cursor.soql))
     result = call.server.cursors.take(cursor.id, at)
     if result is None:
         with call.transaction() as transaction:
-            result = transaction.query(parse(cursor.soql), include_deleted=cursor.deleted)
+            result = transaction.query(query, include_deleted=cursor.deleted)
             _skip(result, at)
-    records = [record_document(record, call.version) for record in result.take(cursor.page)]
+    records = [_document(record, call.version, shown) for record in result.take(cursor.page)]
     following = at + len(records)
     done = following >= cursor.total or not records
     document: Json = {"totalSize": cursor.total, "done": done}
@@ -93,6 +97,22 @@ def _page(call: Call, cursor: Cursor, at: int) -> Json:
         call.server.cursors.keep(cursor.id, following, result)
         document["nextRecordsUrl"] = f"/services/data/v{call.version}/query/{cursor.id}-{following}"
     document["records"] = records
+    return document
+
+
+def _with_id(query: Query) -> tuple[Query, bool]:
+    """The query with Id selected, since every record names its own address; and whether the caller asked for it."""
+    paths = [item.item for item in query.select if isinstance(item.item, FieldPath)]
+    plain = not query.group_by and all(isinstance(item.item, FieldPath | SubQuery) for item in query.select)
+    if not plain or any(path.parts[-1].lower() == "id" and len(path.parts) <= 2 for path in paths):
+        return query, True
+    return replace(query, select=(*query.select, SelectItem(FieldPath(("Id",), 0)))), False
+
+
+def _document(record: Record, version: str, shows_id: bool) -> Json:
+    document = record_document(record, version)
+    if not shows_id:
+        del document["Id"]
     return document
 
 

@@ -149,8 +149,8 @@ def _record(call: Call, sobject: SObjectType, field: str, value: str) -> dict[st
     names = [name for name in call.query.get("fields", "").split(",") if name]
     with call.transaction() as transaction:
         if not names:
-            readable = _described(call, sobject)["fields"]
-            names = [str(item["name"]) for item in readable]
+            rights = _rights(call)
+            names = [field.api_name for field in sobject if rights.of(sobject, field).read]
         # Names come from the caller, so they are parsed, never trusted: they must be one name each.
         for name in names:
             if not name.replace(".", "_").isidentifier():

@@ -83,10 +83,14 @@ class Server:
         """Make an org with a consumer of its own, whose key lies in `keys/<alias>.key`; its admin is approved."""
         entry = self.registry.create(alias, namespace=namespace, hub=hub, expires_at=expires_at)
         pair = key_pair(self._key_file(alias), f"{alias} admin", now=self.clock.now())
-        consumer_key = f"3MVG9{self._random_bytes(40).hex()}"
+        consumer_key, _ = self.new_credentials()
         self.consumers.register(Consumer(consumer_key, entry.org_id, ADMIN_APP, pair.certificate, entry.user_id))
         self.consumers.approve(consumer_key, entry.user_id)
         return OrgKeys(entry, consumer_key, pair.key_file)
+
+    def new_credentials(self) -> tuple[str, str]:
+        """A key and a secret for an app."""
+        return f"3MVG9{self._random_bytes(40).hex()}", self._random_bytes(32).hex().upper()
 
     def keys(self, entry: OrgEntry) -> OrgKeys:
         """How the admin of an org logs in."""
@@ -108,11 +112,17 @@ class Server:
         self.registry.remove(entry.org_id)
         self._key_file(entry.alias).unlink(missing_ok=True)
 
+    def remove_expired(self) -> None:
+        """Delete the scratch orgs whose days are over."""
+        for entry in self.registry.entries():
+            if self.registry.expired(entry.org_id):
+                self.remove_org(entry.org_id)
+
     def session(self, token: str) -> Session | None:
         """Who comes with this token; None: nobody we know."""
         grant = self.sessions.find(token) if token else None
         org = None if grant is None else self.registry.org(grant.org_id)
-        if grant is None or org is None:
+        if grant is None or org is None or self.registry.expired(grant.org_id):
             return None
         return Session(org, org.context_for(grant.user_id), grant)
 

@@ -5,7 +5,10 @@ Secrets never come in a package; they are set by the Connect API afterwards (`ht
 
 from __future__ import annotations
 
+import textwrap
 from urllib.parse import urlsplit
+
+from cryptography import x509
 
 from localorg.metadata.change import Change, Refused
 from localorg.metadata.elements import check_root
@@ -202,12 +205,28 @@ def deploy_eca_global(change: Change, source: SourceFile, root: Node) -> tuple[s
         {
             "app": app,
             "label": root.value("label"),
-            "certificate": root.value("certificate"),
+            "certificate": _certificate(root),
             "consumer_key": root.value("consumerKey"),
             "client_credentials": root.flag("isClientCredentialsFlowEnabled"),
         },
     )
     return "", change.stored(source.kind.name, name) is None
+
+
+def _certificate(root: Node) -> str:
+    """The certificate as PEM; metadata may leave its armour out."""
+    node = root.first("certificate")
+    text = "" if node is None else node.text.strip()
+    if not text:
+        return ""
+    if not text.startswith("-----"):
+        body = "\n".join(textwrap.wrap("".join(text.split()), 64))
+        text = f"-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n"
+    try:
+        x509.load_pem_x509_certificate(text.encode())
+    except ValueError as wrong:
+        raise Refused("The certificate is not a valid X.509 certificate", node) from wrong
+    return text
 
 
 def _belongs(change: Change, root: Node) -> str:

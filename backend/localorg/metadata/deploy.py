@@ -14,7 +14,6 @@ from typing import Any
 
 from localorg.access import Context
 from localorg.metadata.change import TOKEN, Change, Refused
-from localorg.metadata.code import deploy_lwc
 from localorg.metadata.compilers import CodeProblem, Compilers
 from localorg.metadata.data import deploy_labels
 from localorg.metadata.destroy import destroy
@@ -110,7 +109,7 @@ def _attempt(
             results += _install(transaction, source.full_name, compilers)
     change = Change(transaction, namespace=namespace, version=package.manifest.version or "67.0")
     change.results.extend(results)
-    _apply(change, package, compilers)
+    _apply(change, package, compilers, allow_missing=options.allow_missing_files)
     shown = [_placed(item, package.root) for item in change.results]
     tests = None
     if run_tests is not None and options.test_level != "NoTestRun" and all(item.success for item in shown):
@@ -129,13 +128,15 @@ def _install(transaction: Transaction, name: str, compilers: Compilers) -> list[
     return [result for result in inner.results if not result.success]
 
 
-def _apply(change: Change, package: Package, compilers: Compilers) -> None:
+def _apply(change: Change, package: Package, compilers: Compilers, *, allow_missing: bool = False) -> None:
     if package.destructive_before is not None:
         destroy(change, package.destructive_before)
     for path in package.strangers:
         change.fail("", path, path, f"Unknown file or folder in the package: {path}")
     parsed = list(_parsed(change, package.sources))
-    _listed(change, package)
+    if not allow_missing:
+        _listed(change, package)
+    _unlisted(change, package.manifest, package.sources)
     objects = [(source, root) for source, root in parsed if source.kind.name == "CustomObject" and root is not None]
     for source, root in parsed:
         if source.kind.rank < 5:
@@ -182,10 +183,7 @@ def _one(change: Change, source: SourceFile, root: Node | None) -> None:
         return
     full_name = _full_name(change, source)
     with change.component(kind, full_name, source.path):
-        if kind == "LightningComponentBundle":
-            row_id, is_new = deploy_lwc(change, source, None)
-        else:
-            row_id, is_new = handler_of(kind)(change, source, root if root is not None else Node(kind))
+        row_id, is_new = handler_of(kind)(change, source, root if root is not None else Node(kind))
         component_id, _ = change.keep(source, full_name, component_id=row_id)
         change.succeed(kind, full_name, source.path, component_id, created=is_new)
 
@@ -197,7 +195,7 @@ def _full_name(change: Change, source: SourceFile) -> str:
 
 
 def _listed(change: Change, package: Package) -> None:
-    """What package.xml names must be in the zip, and what is in the zip must be named."""
+    """What package.xml names must be in the zip."""
     present: dict[str, set[str]] = {}
     for source in package.sources:
         present.setdefault(source.kind.name, set()).add(source.full_name)
@@ -217,10 +215,10 @@ def _listed(change: Change, package: Package) -> None:
                 "package.xml",
                 f"An object '{name}' of type {kind} was named in package.xml, but was not found in zipped directory",
             )
-    _unlisted(change, package.manifest, package.sources)
 
 
 def _unlisted(change: Change, manifest: Manifest, sources: Iterable[SourceFile]) -> None:
+    """What is in the zip ought to be named; where it is not, a warning says so."""
     for source in sources:
         kind = source.kind.name
         children = {"CustomLabels": "CustomLabel"}.get(kind)

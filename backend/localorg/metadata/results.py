@@ -11,13 +11,19 @@ __all__ = ["ComponentResult", "DeployOptions", "DeployResult"]
 
 @dataclass(frozen=True, slots=True)
 class DeployOptions:
-    """check_only: validate, then undo. test_level: NoTestRun, RunSpecifiedTests, RunLocalTests, RunAllTestsInOrg."""
+    """How to deploy.
+
+    check_only:          validate, then undo.
+    rollback_on_error:   one failure undoes everything.
+    allow_missing_files: package.xml may name what is not in the zip.
+    ignore_warnings:     only repeated in the answer: warnings never fail a deployment here.
+    test_level:          NoTestRun, RunSpecifiedTests, RunLocalTests or RunAllTestsInOrg.
+    """
 
     check_only: bool = False
     rollback_on_error: bool = True
     ignore_warnings: bool = False
     allow_missing_files: bool = False
-    purge_on_delete: bool = False
     test_level: str = "NoTestRun"
     run_tests: tuple[str, ...] = ()
 

@@ -6,7 +6,7 @@ import io
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from xml.sax.saxutils import escape
+from html import escape
 
 from localorg.metadata.change import Change, StoredComponent
 from localorg.metadata.kinds import CHILD_KINDS, KINDS

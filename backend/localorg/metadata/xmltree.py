@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
-from xml.etree.ElementTree import ParseError, TreeBuilder
-from xml.sax.saxutils import escape
 
 from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import DefusedXMLParser
+from defusedxml.ElementTree import DefusedXMLParser, ParseError
 
 __all__ = ["METADATA_NAMESPACE", "Node", "XmlProblem", "parse", "to_xml"]
 
@@ -86,11 +85,10 @@ class Node:
         return found.text.strip()
 
 
-class _Builder(TreeBuilder):
-    """Builds nodes, asking the parser where it is."""
+class _Builder:
+    """Builds nodes, asking the parser where it is; its methods are those of the parser's `target`."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.root: Node | None = None
         self.parser: Any = None
         self._open: list[Node] = []
@@ -151,7 +149,7 @@ def to_xml(node: Node, indent: int = 0) -> str:
     """The tree as text, four spaces a level, the root with the metadata namespace when `indent` is 0."""
     pad, inner = "    " * indent, [child for child in node.children if not child.tag.startswith("@")]
     kind = node.value("@type")
-    attributes = f' xsi:type="{escape(kind, {chr(34): "&quot;"})}"' if kind else ""
+    attributes = f' xsi:type="{escape(kind)}"' if kind else ""
     if indent == 0:
         attributes += f' xmlns="{METADATA_NAMESPACE}"'
         if _typed(node):
@@ -161,7 +159,7 @@ def to_xml(node: Node, indent: int = 0) -> str:
     if node.first("@nil") is not None:
         return f'{pad}<{node.tag}{attributes} xsi:nil="true"/>\n'
     if not inner:
-        return f"{pad}<{node.tag}{attributes}>{escape(node.text)}</{node.tag}>\n"
+        return f"{pad}<{node.tag}{attributes}>{escape(node.text, quote=False)}</{node.tag}>\n"
     return f"{pad}<{node.tag}{attributes}>\n{''.join(to_xml(c, indent + 1) for c in inner)}{pad}</{node.tag}>\n"
 
 

@@ -3,8 +3,9 @@
 from localorg.records.convert import Conversion, LeadConversion, convert_lead
 from localorg.records.delete import delete, purge, undelete
 from localorg.records.outcomes import Operation, RowError, RowsRefused, SavedBatch, SaveResult
-from localorg.records.save import insert, update, upsert
+from localorg.records.save import insert, update
 from localorg.records.session import Session
+from localorg.records.upsert import upsert
 from localorg.records.validation import RecordScope, check_rule, path_exists
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Insert, update and upsert: rows in, an outcome for each, in the same order.
+"""Insert and update: rows in, an outcome for each, in the same order.
 
 What is checked against rows already stored (lookups, unique fields, sharing) is asked for all rows at
 once. Refused rows leave no trace. With all_or_none one refused row undoes the others.
@@ -18,20 +18,20 @@ from localorg.records.outcomes import Operation, RowsRefused, SavedBatch, SaveRe
 from localorg.records.prepare import Row, prepare
 from localorg.records.session import Session
 from localorg.records.validation import check_validation
-from localorg.records.values import Refusal, Stored, reader
+from localorg.records.values import Stored
 from localorg.schema import Field, FieldType, ObjectKind, SObjectType
 from localorg.store import quoted
 
-__all__ = ["insert", "results", "update", "upsert"]
+__all__ = ["check_right", "insert", "results", "save_rows", "update"]
 
 
 def insert(
     session: Session, sobject: SObjectType, rows: Sequence[Mapping[str, object]], *, all_or_none: bool = False
 ) -> list[SaveResult]:
     """Store new rows."""
-    _writable(session, sobject, "create", sobject.createable)
+    check_right(session, sobject, "create", sobject.createable)
     prepared = prepare(session, sobject, rows, insert=True)
-    _save(session, sobject, prepared, all_or_none=all_or_none)
+    save_rows(session, sobject, prepared, all_or_none=all_or_none)
     return results(prepared)
 
 
@@ -39,32 +39,10 @@ def update(
     session: Session, sobject: SObjectType, rows: Sequence[Mapping[str, object]], *, all_or_none: bool = False
 ) -> list[SaveResult]:
     """Change rows; each names its Id and the fields that change."""
-    _writable(session, sobject, "edit", sobject.updateable)
+    check_right(session, sobject, "edit", sobject.updateable)
     prepared = prepare(session, sobject, rows, insert=False)
-    _save(session, sobject, prepared, all_or_none=all_or_none)
+    save_rows(session, sobject, prepared, all_or_none=all_or_none)
     return results(prepared)
-
-
-def upsert(
-    session: Session,
-    sobject: SObjectType,
-    external_id: str,
-    rows: Sequence[Mapping[str, object]],
-    *,
-    all_or_none: bool = False,
-) -> list[SaveResult]:
-    """Change the rows whose external id is there, store the others as new ones.
-
-    external_id: a field that may identify rows, or Id.
-    Raises OrgError INVALID_FIELD where the field may not.
-    """
-    key = session.schema.field_of(sobject, external_id, within=session.context.namespace)
-    if key is None or not (key.external_id or key.id_lookup or key.type is FieldType.ID):
-        message = f"Field name provided, {external_id} is not an External ID or indexed field for {sobject.api_name}"
-        raise OrgError("INVALID_FIELD", message, fields=(external_id,))
-    merged = _matched(session, sobject, key, rows)
-    _save(session, sobject, merged, all_or_none=all_or_none)
-    return results(merged)
 
 
 def results(rows: Sequence[Row]) -> list[SaveResult]:
@@ -81,99 +59,26 @@ def results(rows: Sequence[Row]) -> list[SaveResult]:
     ]
 
 
-def _writable(session: Session, sobject: SObjectType, right: str, possible: bool) -> None:
+def check_right(session: Session, sobject: SObjectType, right: str, possible: bool) -> None:
+    """Refuse a write the object does not take, or the user may not make.
+
+    right: create or edit. Raises OrgError.
+    """
     if not possible and not session.platform_mode:
         message = f"entity type {sobject.api_name} does not support {'create' if right == 'create' else 'update'}"
         raise OrgError("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", message)
     if session.user_mode and not getattr(session.rights.on(sobject), right):
         admin = sobject.setup and "ModifyAllData" in session.rights.permissions
         if not admin:
-            message = f"sObject type '{sobject.api_name}' is not supported."
+            message = f"insufficient access rights on object: {sobject.api_name}"
             raise OrgError("INSUFFICIENT_ACCESS_OR_READONLY", message, status=403)
 
 
-def _matched(session: Session, sobject: SObjectType, key: Field, rows: Sequence[Mapping[str, object]]) -> list[Row]:
-    """Rows of an upsert, each with the id of the row it changes or marked as new."""
-    names = {key.api_name.lower(), key.api_name.split("__", 1)[-1].lower()}
-    by_id = key.type is FieldType.ID
-    given: list[Any] = []
-    for row in rows:
-        found = next((value for name, value in row.items() if name.lower() in names), None)
-        given.append(_as_stored(key, found))
-    found_ids: dict[Any, list[str]] = {}
-    for value, row_id in session.matching(sobject, key.api_name, {item for item in given if item not in (None, "")}):
-        found_ids.setdefault(_folded(key, value), []).append(row_id)
-    new: list[tuple[int, Mapping[str, object]]] = []
-    old: list[tuple[int, Mapping[str, object]]] = []
-    refused: list[Row] = []
-    seen: set[Any] = set()
-    for at, (row, value) in enumerate(zip(rows, given, strict=True)):
-        folded = _folded(key, value)
-        ids = found_ids.get(folded, [])
-        without_id = {name: item for name, item in row.items() if name.lower() != "id"}
-        if value in (None, "") and not by_id:
-            refused.append(_refused(at, "MISSING_ARGUMENT", f"{key.api_name} not specified"))
-        elif folded in seen and value not in (None, ""):
-            message = f"Duplicate external id specified: {value}"
-            refused.append(_refused(at, "DUPLICATE_VALUE", message, key.api_name))
-        elif len(ids) > 1:
-            message = f"{key.api_name}: more than one record found for external id field: [{', '.join(sorted(ids))}]"
-            refused.append(_refused(at, "DUPLICATE_EXTERNAL_ID", message))
-        elif ids:
-            old.append((at, {**_without(without_id, names if not key.updateable else set()), "Id": ids[0]}))
-        elif by_id and value not in (None, ""):
-            refused.append(_refused(at, "INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id"))
-        else:
-            new.append((at, without_id))
-        seen.add(folded)
-    if new:
-        _writable(session, sobject, "create", sobject.createable)
-    if old:
-        _writable(session, sobject, "edit", sobject.updateable)
-    prepared = list(refused)
-    for pairs, inserting in ((new, True), (old, False)):
-        made = prepare(session, sobject, [item for _, item in pairs], insert=inserting)
-        for ready, (at, _) in zip(made, pairs, strict=True):
-            ready.at = at
-            ready.created = inserting
-            prepared.append(ready)
-    return prepared
-
-
-def _as_stored(key: Field, value: object) -> Any:
-    """The key as rows hold it; as it came where it does not fit (its row is refused for that later)."""
-    try:
-        return None if value is None else reader(key)(value)
-    except Refusal:
-        return value
-
-
-def _without(row: Mapping[str, object], names: set[str]) -> dict[str, object]:
-    return {name: value for name, value in row.items() if name.lower() not in names}
-
-
-def _refused(at: int, code: str, message: str, *fields: str) -> Row:
-    row = Row(at)
-    row.refuse(code, message, *fields)
-    return row
-
-
-def _folded(key: Field, value: Any) -> Any:
-    if key.type.is_number and isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value.casefold() if isinstance(value, str) and not key.case_sensitive and key.type.is_text else value
-
-
-# -- the write itself
-
-
-def _save(session: Session, sobject: SObjectType, rows: list[Row], *, all_or_none: bool) -> None:
+def save_rows(session: Session, sobject: SObjectType, rows: list[Row], *, all_or_none: bool) -> None:
     """Check and store the rows that are not refused; a hook's refusals are undone and the rest tried again."""
     connection = session.connection
     batches = len(session.batches)
+    given = [(row, dict(row.values)) for row in rows]
     while True:
         connection.execute("SAVEPOINT save")
         del session.batches[batches:]
@@ -188,9 +93,8 @@ def _save(session: Session, sobject: SObjectType, rows: list[Row], *, all_or_non
                 raise
             for row, error in known:
                 row.errors.append(error)
-            for row in rows:
-                if row.created or row.values.get("Id"):
-                    row.values.pop("Id", None)
+            for row, values in given:
+                row.values = dict(values)  # without what the first attempt worked out
             continue
         except BaseException:
             connection.execute("ROLLBACK TO save")

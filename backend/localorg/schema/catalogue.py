@@ -1,22 +1,23 @@
 """All objects of one org under their names, and how a name finds its object.
 
-API names are looked up in any case. Where a namespace is given, a custom name without a prefix is
-looked up as it stands and then with that prefix, as the platform does for the code of a package and
-for an org that owns the namespace.
+API names are looked up in any case. A custom name without a prefix means, in the code of a package, that
+package's own first; then what has just that name; then, in an org that owns a namespace, what has it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 from localorg.errors import OrgError
-from localorg.schema.types import Field, OnDelete, SObjectType
+from localorg.schema.types import Field, ObjectKind, OnDelete, SObjectType
 
 __all__ = ["ChildRelationship", "Schema", "prefixed"]
 
+_Found = TypeVar("_Found")
 _CUSTOM = re.compile(r"[A-Za-z]\w*?__(?:c|r|mdt|e|b|x|History|Share)", re.IGNORECASE)
 _PREFIXED = re.compile(r"[A-Za-z]\w*?__[A-Za-z]\w*?__(?:c|r|mdt|e|b|x|History|Share)", re.IGNORECASE)
 
@@ -60,11 +61,7 @@ class Schema:
 
         within: namespace of the code that asks, beside the org's own.
         """
-        found = self._objects.get(name.lower())
-        for namespace in (within, self.namespace):
-            if found is None and namespace is not None and (full := prefixed(name, namespace)):
-                found = self._objects.get(full.lower())
-        return found
+        return self._first(name, within, self._objects.get)
 
     def object(self, name: str, *, within: str | None = None) -> SObjectType:
         """The object of that name.
@@ -78,11 +75,7 @@ class Schema:
 
     def field_of(self, sobject: SObjectType, name: str, *, within: str | None = None) -> Field | None:
         """The object's field of that name, None where there is none."""
-        found = sobject.get(name)
-        for namespace in (within, self.namespace):
-            if found is None and namespace is not None and (full := prefixed(name, namespace)):
-                found = sobject.get(full)
-        return found
+        return self._first(name, within, sobject.get)
 
     def field(self, sobject: SObjectType, name: str, *, within: str | None = None) -> Field:
         """The object's field of that name.
@@ -99,20 +92,12 @@ class Schema:
         parents = self._parents.setdefault(sobject.api_name, {})
         if not parents:
             parents.update({f.relationship_name.lower(): f for f in sobject if f.relationship_name})
-        found = parents.get(relationship.lower())
-        for namespace in (within, self.namespace):
-            if found is None and namespace is not None and (full := prefixed(relationship, namespace)):
-                found = parents.get(full.lower())
-        return found
+        return self._first(relationship, within, parents.get)
 
     def child(self, sobject: SObjectType, relationship: str, *, within: str | None = None) -> ChildRelationship | None:
         """The child relationship of that name, as Contacts or Blocks__r; None where there is none."""
         named = {item.name.lower(): item for item in self.children(sobject) if item.name}
-        found = named.get(relationship.lower())
-        for namespace in (within, self.namespace):
-            if found is None and namespace is not None and (full := prefixed(relationship, namespace)):
-                found = named.get(full.lower())
-        return found
+        return self._first(relationship, within, named.get)
 
     def children(self, sobject: SObjectType) -> tuple[ChildRelationship, ...]:
         """Every relationship that points at the object."""
@@ -122,7 +107,7 @@ class Schema:
         """API names of the objects a lookup may point at."""
         if not field.custom_targets:
             return field.reference_to
-        return (*field.reference_to, *(item.api_name for item in self if item.custom))
+        return (*field.reference_to, *(item.api_name for item in self if item.kind is ObjectKind.CUSTOM))
 
     def of_id(self, record_id: str) -> SObjectType | None:
         """The object a record id belongs to, by its prefix; None where no object has it."""
@@ -136,6 +121,13 @@ class Schema:
     def without_object(self, name: str) -> Schema:
         """A catalogue that lacks the object."""
         return Schema((item for key, item in self._objects.items() if key != name.lower()), namespace=self.namespace)
+
+    def _first(self, name: str, within: str | None, find: Callable[[str], _Found | None]) -> _Found | None:
+        """What `find` knows by the name, tried in the order the module's text gives."""
+        for full in (prefixed(name, within), name, prefixed(name, self.namespace)):
+            if full is not None and (found := find(full.lower())) is not None:
+                return found
+        return None
 
     @cached_property
     def _by_prefix(self) -> Mapping[str, SObjectType]:

@@ -82,6 +82,8 @@ def _field(document: Mapping[str, Any]) -> Field:
         name_field=document.get("nameField", False),
         compound=document.get("compound"),
         tracked=document.get("tracked", False),
+        always_visible=not document.get("permissionable", kind is FieldType.ADDRESS or not readonly)
+        or document.get("compound") == "Name",
     )
 
 

@@ -86,6 +86,22 @@ _TEXT = frozenset(
 _NUMBER = frozenset({FieldType.INT, FieldType.DOUBLE, FieldType.CURRENCY, FieldType.PERCENT})
 
 
+_UNGROUPABLE = frozenset(
+    {
+        FieldType.DOUBLE,
+        FieldType.CURRENCY,
+        FieldType.PERCENT,
+        FieldType.DATETIME,
+        FieldType.MULTIPICKLIST,
+        FieldType.BASE64,
+        FieldType.ENCRYPTED,
+        FieldType.ADDRESS,
+        FieldType.LOCATION,
+    }
+)
+_LONG_TEXT = 255
+
+
 class ObjectKind(StrEnum):
     """What sort of object it is; decides which rules of the platform hold for its rows."""
 
@@ -167,6 +183,7 @@ class Field:
     default:   value given to a new row that does not name the field.
     compound:  the compound field this one is a part of, as BillingAddress or Name.
     custom_targets: besides `reference_to` it may point at every custom object.
+    always_visible: field-level security does not apply (see `permissionable`).
     loose:     whatever id it holds is taken as it is (an id of something that is no row here).
     """
 
@@ -205,6 +222,7 @@ class Field:
     custom: bool = False
     tracked: bool = False
     encrypted: bool = False
+    always_visible: bool = False
 
     @property
     def stored(self) -> bool:
@@ -231,9 +249,16 @@ class Field:
     @property
     def permissionable(self) -> bool:
         """Field-level security applies; required and system fields are always visible."""
-        if self.api_name in _ALWAYS_VISIBLE or self.name_field or self.master_detail:
+        if self.always_visible or self.api_name in _ALWAYS_VISIBLE or self.name_field or self.master_detail:
             return False
         return self.nillable or self.type is FieldType.BOOLEAN or self.calculated
+
+    @property
+    def groupable(self) -> bool:
+        """GROUP BY takes it."""
+        if self.type is FieldType.TEXTAREA and self.length > _LONG_TEXT:
+            return False
+        return self.filterable and self.type not in _UNGROUPABLE
 
     def altered(self, **changes: object) -> Field:
         """A copy with the attributes named replaced."""

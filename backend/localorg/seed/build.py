@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Sequence
-from xml.sax.saxutils import escape
+from html import escape
 
 from localorg.metadata.xmltree import METADATA_NAMESPACE
 from localorg.seed.dialect import Dialect, LocalField

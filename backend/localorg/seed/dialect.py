@@ -87,7 +87,7 @@ class Dialect:
 
 def dialect_of(table: Table, alias: str, seed: int) -> Dialect:
     """The org's own way with this table."""
-    rng = random.Random(f"{seed}/{alias}/{table.name}")  # noqa: S311 - variety, not secrecy
+    rng = random.Random(f"{seed}/{alias}/{table.name}")  # noqa: S311 - variety, not secrecy # nosec B311
     language = rng.choice(_LANGUAGES)
     prefix, style = rng.choice(_PREFIXES), rng.randrange(3)
     satellite = f"{prefix}{table.object_name}_{rng.choice(_SATELLITES)}__c" if rng.random() < 0.6 else ""

@@ -77,7 +77,8 @@ class _Garden:
         self.table = table
         self.dialect = dialect
         self.counts = counts
-        self.rng = random.Random(f"{seed}/{transaction.org.alias}/{table.name}/rows")  # noqa: S311 - variety, not secrecy
+        seeds = f"{seed}/{transaction.org.alias}/{table.name}/rows"
+        self.rng = random.Random(seeds)  # noqa: S311 - variety, not secrecy # nosec B311
         self.now = transaction.now().replace(microsecond=0)
 
     def plant(self) -> None:

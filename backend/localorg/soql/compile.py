@@ -25,6 +25,7 @@ __all__ = ["ChildPlan", "Column", "Compiled", "compile_query"]
 _FIELDS_LIMIT = 200
 _LARGEST_OFFSET = 2000
 _MOST_ROWS = 2**31
+_DEEPEST = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,12 @@ class _Select:
     """One SELECT being written."""
 
     def __init__(
-        self, statement: Statement, query: Query, sobject: SObjectType, relation: ChildRelationship | None = None
+        self,
+        statement: Statement,
+        query: Query,
+        sobject: SObjectType,
+        relation: ChildRelationship | None = None,
+        depth: int = 0,
     ) -> None:
         if statement.user_mode and not statement.rights.on(sobject).read:
             raise _unsupported(statement, query, sobject.api_name)
@@ -132,6 +138,7 @@ class _Select:
         self.query = query
         self.sobject = sobject
         self.relation = relation
+        self.depth = depth
         names: dict[str, tuple[str, ...]] = {}
         if query.source.alias:
             names[query.source.alias] = ()
@@ -150,7 +157,7 @@ class _Select:
     def compiled(self) -> Compiled:
         query, statement = self.query, self.statement
         selected = [(item.alias, item.item) for item in query.select]
-        grouped = [expression_sql(self.scope, item) for item in query.group_by]
+        grouped = [self.group(item) for item in query.group_by]
         count_only = len(selected) == 1 and _is_count(selected[0][1]) and not grouped and selected[0][0] is None
         columns, aggregate = self.columns(grouped)
         if query.having is not None and not grouped:
@@ -173,6 +180,13 @@ class _Select:
             query, self.sobject, sql, tuple(statement.parameters), tuple(columns), body, aggregate, count_only,
             tuple(self.children), id_at, self.parents_at,
         )  # fmt: skip
+
+    def group(self, item: Expression) -> Resolved:
+        resolved = expression_sql(self.scope, item)
+        if resolved.aggregate or (resolved.function is None and resolved.field and not resolved.field.groupable):
+            message = f"field '{'.'.join(resolved.names)}' can not be grouped in a query call"
+            raise self.statement.invalid_field(item.position, message)
+        return resolved
 
     def source(self) -> str:
         joins = "".join(f" {join}" for join in self.scope.joins)
@@ -280,8 +294,8 @@ class _Select:
 
     def child(self, item: SubQuery) -> ChildPlan:
         statement, query = self.statement, item.query
-        if self.relation is not None and len(query.select) and any(isinstance(e.item, SubQuery) for e in query.select):
-            raise malformed(statement.text, item.position, "Nesting of semi join sub-selects is not supported")
+        if self.depth >= _DEEPEST:
+            raise malformed(statement.text, item.position, f"sub-queries can be nested {_DEEPEST} deep at most")
         name = query.source.path[-1]
         relation = statement.schema.child(self.sobject, name, within=statement.context.namespace)
         if relation is None:
@@ -295,7 +309,9 @@ class _Select:
             statement.schema, statement.context, statement.rights, statement.settings, statement.text,
             statement.binds, statement.deleted, statement.enforced,
         )  # fmt: skip
-        return ChildPlan(relation.name or name, _Select(inner, query, relation.child, relation).compiled())
+        return ChildPlan(
+            relation.name or name, _Select(inner, query, relation.child, relation, self.depth + 1).compiled()
+        )
 
     @property
     def parent_key(self) -> str:

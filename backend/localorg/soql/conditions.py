@@ -164,7 +164,7 @@ class _Conditions:
             tests.append(self.member(left, present))
         if has_null:
             tests.append(f"({left.sql} IS NULL)")
-        found = f"({' OR '.join(tests)})" if tests else "0"
+        found = _balanced(tests, "OR") if tests else "0"
         return f"(NOT coalesce({found}, 0))" if condition.negated else found
 
     def member(self, left: Resolved, values: list[object]) -> str:
@@ -195,7 +195,7 @@ class _Conditions:
             marks = (self.statement.bind(f";{part.casefold()};") for part in wanted)
             tests = [f"instr(';' || fold({left.sql}) || ';', {mark}) > 0" for mark in marks]
             groups.append(f"({' AND '.join(tests)})" if tests else f"({left.sql} IS NULL)")
-        found = f"({' OR '.join(groups)})" if groups else "0"
+        found = _balanced(groups, "OR") if groups else "0"
         return f"(NOT coalesce({found}, 0))" if condition.negated else found
 
     def spread(self, values: tuple[Value, ...]) -> Iterable[Value | _Given]:

@@ -47,5 +47,6 @@ def _shown(column: Column) -> str:
         sql = f"substr({sql}, 1, 23) || 'Z'"
     elif column.type in (FieldType.DOUBLE, FieldType.CURRENCY, FieldType.PERCENT):
         # Fifteen digits where they say it all, seventeen where they do not: the reader gets the same number.
-        sql = f"CASE WHEN CAST(CAST({sql} AS TEXT) AS REAL) = {sql} THEN {sql} ELSE format('%!.17g', {sql}) END"
+        short = f"CAST(CAST({sql} AS TEXT) AS REAL)"
+        sql = f"CASE WHEN {sql} IS NULL OR {short} = {sql} THEN {sql} ELSE format('%!.17g', {sql}) END"
     return f"coalesce({sql}, '')"

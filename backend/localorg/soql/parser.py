@@ -12,6 +12,7 @@ unary     := NOT unary | ( condition ) | expression operator value
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from localorg.errors import OrgError
 from localorg.soql.ast import (
@@ -72,6 +73,7 @@ _RESERVED = frozenset(
 )
 _COMPARISONS = {"=": "=", "!=": "!=", "<>": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 _LONGEST = 100_000
+_SHORT = 4_000
 _ESCAPES = {
     "n": "\n",
     "N": "\n",
@@ -94,6 +96,12 @@ def parse(text: str) -> Query:
     """
     if len(text) > _LONGEST:
         raise OrgError("MALFORMED_QUERY", f"SOQL statements cannot be longer than {_LONGEST} characters.")
+    return _kept(text) if len(text) <= _SHORT else _Parser(text).whole()
+
+
+@lru_cache(maxsize=1024)
+def _kept(text: str) -> Query:
+    """Programs ask the same few queries over and over; a query is frozen, so one tree serves all of them."""
     return _Parser(text).whole()
 
 

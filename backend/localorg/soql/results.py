@@ -66,9 +66,9 @@ class ResultSet:
     def total_size(self) -> int:
         """Rows in all; counted by a statement of its own the first time it is asked for."""
         if self._total is None:
-            inner = self.compiled.sql if not self.compiled.count_only else None
+            sql = self.compiled.sql
+            counting = sql if self.compiled.count_only else f"SELECT count(*) FROM ({sql})"  # noqa: S608 -- compiled SQL
             with self._connect() as connection:
-                counting = self.compiled.sql if inner is None else f"SELECT count(*) FROM ({inner})"  # noqa: S608 -- compiled SQL
                 [[self._total]] = _execute(connection, counting, self.compiled.parameters)
         return self._total
 
@@ -141,10 +141,16 @@ def _attach(connect: Connect, plan: ChildPlan, records: Sequence[Record], ids: S
     if compiled.parents_at is not None:
         parameters[compiled.parents_at] = json.dumps(ids)
     build = _builder(compiled)
-    found: dict[str, Children] = {}
     with connect() as connection:
-        for row in _execute(connection, compiled.sql, parameters):
-            found.setdefault(row[-1], Children()).append(build(row))
+        rows = list(_execute(connection, compiled.sql, parameters))
+    children = [build(row) for row in rows]
+    at = compiled.id_at
+    if at is not None:
+        for below in compiled.children:
+            _attach(connect, below, children, [row[at] for row in rows])
+    found: dict[str, Children] = {}
+    for row, child in zip(rows, children, strict=True):
+        found.setdefault(row[-1], Children()).append(child)
     for record, parent in zip(records, ids, strict=True):
         record[plan.relationship] = found.get(parent) or Children()
 

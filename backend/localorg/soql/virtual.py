@@ -85,7 +85,7 @@ def _field(item: SObjectType, field: Field) -> dict[str, Any]:
         "IsIndexed": field.unique or field.external_id or field.type.is_id or field.name_field,
         "IsApiFilterable": field.filterable and not field.type.is_compound,
         "IsApiSortable": field.filterable and not field.type.is_compound,
-        "IsApiGroupable": field.filterable and not field.type.is_compound,
+        "IsApiGroupable": field.groupable,
         "IsFieldHistoryTracked": field.tracked,
         "ReferenceTo": json.dumps({"referenceTo": list(field.reference_to)}) if field.reference_to else None,
         "RelationshipName": field.relationship_name,

@@ -153,7 +153,6 @@ def test_what_was_committed_survives_kill_9_in_the_middle_of_writing(tmp_path):
         import sys
         from pathlib import Path
         from localorg.org import Org
-from localorg.schema import FieldType, custom_field
         org = Org.create(Path(sys.argv[1]), alias="killed", number=1)
         for turn in range(100000):
             with org.transaction(org.admin_context()) as work:

@@ -84,7 +84,13 @@ class Calls(Members):
         if self.scope.static or info is not self.scope.info:
             message = f"Non static method cannot be referenced from a static context: {_described(method)}"
             raise CompileError(message, node.at)
-        return Code(f"self.{method.python}({passed})", method.result)
+        return Code(self._bound("self", method, passed), method.result)
+
+    def _bound(self, target: str, method: MethodInfo, passed: str) -> str:
+        """A call of an instance method: a private one is its own class's, whatever a child calls by that name."""
+        if method.visibility == "private" and not method.modifiers & _OVERRIDABLE:
+            return f"{self.scope.unit.use(method.owner)}.{method.python}({', '.join(filter(None, (target, passed)))})"
+        return f"{target}.{method.python}({passed})"
 
     def _super_call(self, node: n.Call) -> Code:
         parent = self.scope.info.parent
@@ -112,7 +118,7 @@ class Calls(Members):
             info = self.scope.info.parent
             info = info.info if isinstance(info, Class) else info
         if isinstance(info, ClassInfo):
-            return Code(self.constructor(info, "self", arguments, node.at), VOID)
+            return Code(self.constructor(info, arguments, node.at, on="self"), VOID)
         if info is None or not arguments:
             return Code("self", VOID)
         return Code(f"exception_init(self, {', '.join(each.text for each in arguments)})", VOID)
@@ -134,9 +140,8 @@ class Calls(Members):
             message = f"Static method cannot be referenced from a non static context: {_described(method)}"
             raise CompileError(message, node.at)
         self._check_method_visible(method, node.at)
-        return Code(
-            f"{self.guard(target)}.{method.python}({self._passed(choice.parameters, arguments)})", method.result
-        )
+        passed = self._passed(choice.parameters, arguments)
+        return Code(self._bound(self.guard(target), method, passed), method.result)
 
     def _inherited_call(self, target: Code, node: n.Call, arguments: list[Code]) -> Code:
         """A method the class has from the platform: Object's, an enum's, an exception's, an interface's."""
@@ -165,6 +170,8 @@ class Calls(Members):
             return self._record_static(type_, node, arguments)
         spec = PLATFORM_TYPES.get(type_.name.lower())
         signatures = [] if spec is None else spec.statics.get(node.name.lower(), [])
+        if not signatures and f"{type_}.{node.name}".lower() in _UNSUPPORTED:
+            raise self.unsupported(f"{type_}.{node.name}", node.at)
         if not signatures:
             raise self._no_method(node, arguments, str(type_))
         choice = self._pick_signature(signatures, {}, arguments, node, str(type_))
@@ -204,6 +211,8 @@ class Calls(Members):
     def _record_static(self, record: Record, node: n.Call, arguments: list[Code]) -> Code:
         """Custom metadata and custom settings: `X__mdt.getAll()`, `Y__c.getInstance()`, `Account.getSObjectType()`."""
         name = node.name.lower()
+        if name == "getsobjecttype" and record.name:
+            return Code(f"object_token(rt, {record.name!r})", Platform("Schema.SObjectType"), nonnull=True)
         spec = PLATFORM_TYPES["custom settings"]
         signatures = spec.statics.get(name, [])
         if not signatures or not record.name:
@@ -243,11 +252,13 @@ class Calls(Members):
         if target is not None:
             parts.insert(0, self.guard(target))
         result = substitute(signature.result, bound or {})
+        row = signature.owner.name == "Database" and signature.name.lower() in ("query", "querywithbinds")
         if signature.inline is not None:
             return Code(signature.inline.format(*parts), result, nonnull=signature.result in _NEVER_NULL)
         if signature.runtime:
             parts.insert(0, "rt")
-        return Code(f"{signature.symbol}({', '.join(parts)})", result, nonnull=signature.result in _NEVER_NULL)
+        never_null = signature.result in _NEVER_NULL
+        return Code(f"{signature.symbol}({', '.join(parts)})", result, nonnull=never_null, row=row)
 
     # ---- construction -------------------------------------------------------------------------------------------
 
@@ -263,31 +274,36 @@ class Calls(Members):
                 raise CompileError(f"Type cannot be constructed: {info.name}", node.at)
             if "abstract" in info.modifiers:
                 raise CompileError(f"Abstract classes cannot be constructed: {info.name}", node.at)
-            python = self.scope.unit.use(info)
-            return Code(self.constructor(info, f"{python}()", arguments, node.at), type_, nonnull=True)
+            return Code(self.constructor(info, arguments, node.at), type_, nonnull=True)
         return self._new_platform(type_, arguments, node)
 
-    def constructor(self, info: ClassInfo, target: str, arguments: list[Code], at: At) -> str:
-        """A constructor's call on a bare instance; it gives the instance back."""
+    def constructor(self, info: ClassInfo, arguments: list[Code], at: At, *, on: str | None = None) -> str:
+        """A constructor's call, on a new instance or, chained by `this` and `super`, on the one being made.
+
+        It gives the instance back.
+        """
+        python = self.scope.unit.use(info)
         written = f"[{info.name}].<Constructor>({', '.join(str(each.type) for each in arguments)})"
-        if info.constructors:
-            best = _best([_Choice(each, each.parameters) for each in info.constructors], arguments)
-            if best is None:
-                raise CompileError(f"Constructor not defined: {written}", at)
-            method = best.target
+        name, passed = "c", ""
+        own = _best([_Choice(each, each.parameters) for each in info.constructors], arguments)
+        if own is not None:
+            method = own.target
             assert isinstance(method, MethodInfo)  # noqa: S101 - constructors of a class
             if not self.scope.sees(method.owner, method.visibility, test_visible="testvisible" in method.annotations):
                 raise CompileError(f"Constructor is not visible: {written}", at)
-            return f"{target}.{method.python}({self._passed(best.parameters, arguments)})"
-        if info.platform_root() is not None:
-            choice = _best([_Choice(s, s.parameters) for s in PLATFORM_TYPES["exception"].constructors], arguments)
-            if choice is None:
+            name, passed = method.python, self._passed(own.parameters, arguments)
+        elif info.platform_root() is not None:
+            best = _best([_Choice(s, s.parameters) for s in PLATFORM_TYPES["exception"].constructors], arguments)
+            if best is None:
                 raise CompileError(f"Constructor not defined: {written}", at)
-            passed = self._passed(choice.parameters, arguments)
-            return f"exception_init({target}.c(){', ' if passed else ''}{passed})"
-        if arguments:
+            # Every exception has these beside its own.
+            made = f"{python}().c()" if on is None else f"{python}.c({on})"
+            return f"exception_init({', '.join([made, *(each.text for each in arguments)])})"
+        elif arguments or info.constructors:
             raise CompileError(f"Constructor not defined: {written}", at)
-        return f"{target}.c()"
+        if on is None:
+            return f"{python}().{name}({passed})"
+        return f"{python}.{name}({', '.join(filter(None, (on, passed)))})"
 
     def _new_record(self, record: Record, node: n.New) -> Code:
         if record == ANY_RECORD:
@@ -376,6 +392,21 @@ class Calls(Members):
         return CompileError(message, node.at)
 
 
+# Real methods of the platform that this subset leaves out: named as such instead of being called unknown.
+_UNSUPPORTED = frozenset(
+    {
+        "test.createstub", "test.setfixedsearchresults", "test.geteventbus", "test.calculatepermissionsetgroup",
+        "test.loaddata", "test.enablechangedatacapture", "test.createsoqlstub", "test.invokepage",
+        "test.newsendemailquickactiondefaults", "test.setcontinuationresponse", "test.setcurrentpage",
+        "system.attachfinalizer", "system.enqueuefuture", "system.process", "system.resetpassword",
+        "system.setpassword", "system.changeownpassword", "system.movepassword", "system.purgeoldasyncjobs",
+        "system.schedulebatch", "system.submit", "database.getcursor", "database.merge", "database.getdeleted",
+        "database.getupdated", "database.insertasync", "database.updateasync", "database.deleteasync",
+        "database.insertimmediate", "crypto.signwithcertificate", "crypto.signxml", "crypto.encryptwithcertificate",
+        "json.createparser", "math.randominteger",
+    }
+)  # fmt: skip
+_OVERRIDABLE = frozenset({"virtual", "abstract", "override"})
 _NEVER_NULL = (VOID, Platform("Boolean"), Platform("Integer"))
 
 

@@ -15,6 +15,7 @@ from localorg.apex.compiling.statements import Lines, Statements
 from localorg.apex.faults import CompileError
 from localorg.apex.syntax import nodes as n
 from localorg.apex.types.classes import ClassInfo, MethodInfo
+from localorg.apex.types.declare import implementation
 from localorg.apex.types.model import VOID, Class, Type
 from localorg.apex.types.names import Names
 
@@ -86,6 +87,7 @@ class _ClassWriter:
                 self._start()
                 self._constructors()
                 self._identity()
+                self._bridges()
         self.lines.depth -= 1
 
     def _base(self) -> str:
@@ -231,7 +233,8 @@ class _ClassWriter:
         self.lines.depth -= 1
 
     def _constructors(self) -> None:
-        if not self.info.constructors:
+        implied = not self.info.constructors or self.info.platform_root() is not None
+        if implied and not any(not each.parameters for each in self.info.constructors):
             self._head("c", False, [], "<init>")
             self._begin(None)
             self.lines.add("return self")
@@ -266,9 +269,19 @@ class _ClassWriter:
         parent = self.info.parent
         if chained is None and isinstance(parent, Class):
             scope = self._scope(static=False)
-            text = Expressions(scope).constructor(parent.info, f"super({python}, self)", [], self.info.declaration.at)
-            self.lines.add(text)
+            self.lines.add(Expressions(scope).constructor(parent.info, [], self.info.declaration.at, on="self"))
         self.lines.add(f"{python}.start(self)")
+
+    def _bridges(self) -> None:
+        """A promise kept by a method of wider parameters is called by the promise's name."""
+        for each in self.info.supertypes():
+            if not isinstance(each, Class):
+                continue
+            for methods in each.info.methods.values():
+                for promised in methods:
+                    kept = implementation(self.info, promised.name.lower(), promised.parameters)
+                    if promised.abstract and kept is not None and kept.python != promised.python:
+                        self.lines.add(f"def {promised.python}(self, *given): return self.{kept.python}(*given)")
 
     def _identity(self) -> None:
         """equals and hashCode of the class decide how Python's dictionaries see its instances."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from localorg.apex.types.conversion import carried, cost
-from localorg.apex.types.model import NULL, Platform, Record, Type
+from localorg.apex.types.model import ANY_RECORD, NULL, Platform, Record, Type
 
 __all__ = ["Code", "guarded"]
 
@@ -43,7 +43,8 @@ class Code:
         """A query whose one row goes into an SObject of a type."""
         if not (self.row and isinstance(self.type, Platform) and isinstance(target, Record)):
             return False
-        return cost(self.type.arguments[0], target) is not None
+        element = self.type.arguments[0]
+        return element == ANY_RECORD or cost(element, target) is not None
 
     @property
     def is_null(self) -> bool:

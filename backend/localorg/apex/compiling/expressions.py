@@ -139,7 +139,7 @@ class Expressions(Calls):
             always_is = f"an instance of {operand.type} is always an instance of {type_}"
             message = f"Operation instanceof is always true since {always_is}"
             raise CompileError(message, node.at)
-        return Code(f"instance_of(rt, {operand.to(OBJECT)}, {self.runtime_type(type_)})", BOOLEAN, nonnull=True)
+        return Code(f"instance_of({operand.to(OBJECT)}, {self.runtime_type(type_)})", BOOLEAN, nonnull=True)
 
     def cast(self, node: n.Cast) -> Code:
         """(T) x."""
@@ -156,7 +156,7 @@ class Expressions(Calls):
             exact = type_ == OBJECT or operand.type in (NULL,) or not isinstance(operand.type, Platform)
             if exact or operand.type == type_ or (isinstance(type_, Platform) and not type_.arguments):
                 return Code(operand.to(type_), type_, nonnull=operand.nonnull)
-        return Code(f"cast(rt, {operand.to(OBJECT)}, {self.runtime_type(type_)})", type_)
+        return Code(f"cast({operand.to(OBJECT)}, {self.runtime_type(type_)})", type_)
 
     def runtime_type(self, type_: Type) -> str:
         """A type as a value in generated code; a class of the program is loaded with it."""
@@ -184,6 +184,8 @@ class Expressions(Calls):
     def new_list(self, node: n.NewList) -> Code:
         """`new List<T>{...}` and `new Set<T>{...}`."""
         type_ = self.names.resolve(node.type, self.scope.info)
+        if isinstance(type_, Platform) and type_.name == "Map" and not node.items:
+            return self.new_map(n.NewMap(node.at, node.type, ()))
         if not (isinstance(type_, Platform) and type_.name in ("List", "Set")):
             raise CompileError(f"Invalid initializer type {type_}", node.at)
         element = type_.arguments[0]
@@ -200,6 +202,8 @@ class Expressions(Calls):
     def new_map(self, node: n.NewMap) -> Code:
         """`new Map<K, V>{k => v}`."""
         type_ = self.names.resolve(node.type, self.scope.info)
+        if isinstance(type_, Platform) and type_.name in ("List", "Set") and not node.pairs:
+            return self.new_list(n.NewList(node.at, node.type, ()))
         if not (isinstance(type_, Platform) and type_.name == "Map"):
             raise CompileError(f"Invalid initializer type {type_}", node.at)
         key, value = type_.arguments
@@ -220,6 +224,8 @@ class Expressions(Calls):
         combined = binary(node.operator[:-1], current, value, node.at)
         if cost(combined.type, current.type) is None:
             raise CompileError(f"Illegal assignment from {combined.type} to {current.type}", node.at)
+        if combined.type == STRING:
+            return Code(f"hold({combined.text})", STRING, nonnull=True)
         return combined
 
     def update(self, node: n.Update) -> Code:
@@ -364,7 +370,7 @@ class Expressions(Calls):
             if field is None or not field.static:
                 raise CompileError(f"Variable does not exist: {target.name}", target.at)
             return self._store_static(field, value, at)
-        current = self._static_member(owner, target)
+        current = self.static_member(owner, target)
         if not current.text.startswith("rt."):
             raise CompileError(f"Variable is not writeable: {target.name}", at)
         place, attribute = current.text.rsplit(".", 1)

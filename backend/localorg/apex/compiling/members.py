@@ -155,7 +155,7 @@ class Members(ABC):
             return special
         target = self.resolve_target(node.target)
         if not isinstance(target, Code):
-            return self._static_member(target, node)
+            return self.static_member(target, node)
         if node.safe:
             kept = self.scope.temporary()
             rest = self._member(Code(kept, target.type, nonnull=True, row=target.row), node)
@@ -211,7 +211,8 @@ class Members(ABC):
 
     # ---- statics ------------------------------------------------------------------------------------------------
 
-    def _static_member(self, type_: Type, node: n.Select) -> Code:
+    def static_member(self, type_: Type, node: n.Select) -> Code:
+        """`Type.name`: a static field, an enum's constant, a token."""
         key = node.name.lower()
         if isinstance(type_, Class):
             field = type_.info.field(key)

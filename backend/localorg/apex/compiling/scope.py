@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from localorg.apex.faults import At, CompileError
 from localorg.apex.types.classes import ClassInfo, FieldInfo
+from localorg.apex.types.identifiers import check_identifier
 from localorg.apex.types.model import Class, Platform, Record, Type
 from localorg.apex.types.names import Names
 
@@ -102,6 +103,7 @@ class Scope:
     def declare(self, name: str, type_: Type, at: At, *, final: bool = False) -> Local:
         """A new variable; Apex lets no inner block shadow an outer one."""
         key = name.lower()
+        check_identifier(name, at)
         if any(key in block for block in self._blocks):
             raise CompileError(f"Duplicate variable: {name}", at)
         made = Local(name, type_, f"v_{key}", final)

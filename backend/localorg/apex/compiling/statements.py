@@ -12,6 +12,7 @@ from localorg.apex.faults import At, CompileError
 from localorg.apex.syntax import nodes as n
 from localorg.apex.types.conversion import cost
 from localorg.apex.types.model import (
+    ANY_RECORD,
     EXCEPTION,
     INTEGER,
     LONG,
@@ -206,7 +207,7 @@ class Statements:
     def _when(self, branch: n.When, subject: Code, held: str) -> str:
         if branch.type is not None:
             type_ = self.scope.names.resolve(branch.type, self.scope.info)
-            return f"instance_of(rt, {held}, {self.expressions.runtime_type(type_)})"
+            return f"instance_of({held}, {self.expressions.runtime_type(type_)})"
         return " or ".join(self._matches(each, subject, held) for each in branch.values)
 
     def _matches(self, value: n.Expression, subject: Code, held: str) -> str:
@@ -230,8 +231,7 @@ class Statements:
             if type_.info.kind == "enum" and field is not None:
                 return f"{self.scope.unit.use(type_.info)}.{field.python}"
         elif isinstance(type_, Platform):
-            target = n.Name(value.at, type_.name)
-            return self.expressions.select(n.Select(value.at, target, value.name, safe=False)).text
+            return self.expressions.static_member(type_, n.Select(value.at, value, value.name, safe=False)).text
         raise CompileError(f"Variable does not exist: {value.name}", value.at)
 
     def _branch(self, branch: n.When, held: str) -> bool:
@@ -340,14 +340,15 @@ class Statements:
     def _iterable(self, values: Code) -> str:
         if isinstance(values.type, Platform) and values.type.name in ("List", "Set"):
             return self.expressions.guard(values)
-        return f"each_of(rt, {self.expressions.guard(values)})"
+        return f"each_of({self.expressions.guard(values)})"
 
     def _check_element(self, values: Type, wanted: Type, node: n.ForEach) -> None:
         supertypes = values.info.supertypes() if isinstance(values, Class) else [values]
         for each in supertypes:
             if isinstance(each, Platform) and each.name in ("List", "Set", "Iterable", "Iterator"):
                 element = each.arguments[0]
-                if cost(element, wanted) is None and OBJECT not in (element,):
+                narrowed = element == ANY_RECORD and isinstance(wanted, Record)
+                if cost(element, wanted) is None and element != OBJECT and not narrowed:
                     raise CompileError(f"Loop variable must be of type {element}", node.at)
                 if element == OBJECT and wanted != OBJECT:
                     raise CompileError("Loop variable must be of type Object", node.at)
@@ -365,7 +366,7 @@ class Statements:
         if node.last is not None:
             self.lines.add("finally:")
             self.lines.depth += 1
-            self.lines.add("if alive(rt):")
+            self.lines.add("if alive():")
             last = self._indented(node.last)
             self.lines.depth -= 1
             reachable = reachable and last

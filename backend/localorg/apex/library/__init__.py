@@ -7,6 +7,7 @@ from localorg.apex.library import (  # noqa: F401 - each import declares
     database,
     http,
     json,
+    json_generator,
     language,
     leads,
     lifecycle,

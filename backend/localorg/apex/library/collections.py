@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from localorg.apex.types.model import Platform, Record, Type
@@ -37,7 +37,8 @@ class ListIterator:
 
     apex_name = "Iterator"
 
-    def __init__(self, values: Iterable[Any]) -> None:
+    def __init__(self, values: ApexList | ApexSet) -> None:
+        self.apex_type = Platform("Iterator", (values.element,))
         self._rest: Iterator[Any] = iter(list(values))
         self._next: list[Any] = []
 

@@ -6,10 +6,12 @@ the mode of its class's API version: user mode from 67 on.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from localorg.apex.compiling.queries import check_query
 from localorg.apex.faults import At, CompileError
+from localorg.apex.library.json import PLATFORM_READERS
 from localorg.apex.runtime.data import Locator, fetch, refuse_failed, run_query, write
 from localorg.apex.runtime.values import to_bind
 from localorg.apex.types.model import Platform, Record
@@ -29,7 +31,7 @@ ACCESS = platform_type("AccessLevel")
 ERROR = platform_type("Database.Error")
 LOCATOR = platform_type("Database.QueryLocator")
 OPTIONS = platform_type("Database.DMLOptions")
-SAVEPOINT = platform_type("Savepoint")
+platform_type("Savepoint")
 STATUS = platform_type("StatusCode", parent="Enum")
 
 USER_MODE, SYSTEM_MODE = ApexEnum("AccessLevel", "USER_MODE", 0), ApexEnum("AccessLevel", "SYSTEM_MODE", 1)
@@ -59,6 +61,18 @@ class Result:
     def __init__(self, kind: str, result: EngineResult) -> None:
         self.apex_name = f"Database.{kind}Result"
         self.result = result
+        self.id = result.id
+        self.success = result.success
+        self.created = result.created
+
+    @property
+    def errors(self) -> ApexList:
+        """Database.Error for each."""
+        return ApexList(Platform("Database.Error"), map(Fault, self.result.errors))
+
+    def json_pairs(self) -> list[tuple[str, Any]]:
+        """As JSON.serialize writes it."""
+        return [("success", self.success), ("id", self.id), ("errors", self.errors)]
 
     def __str__(self) -> str:
         return f"{self.apex_name}[getErrors=...;getId={self.result.id};isSuccess={str(self.result.success).lower()};]"
@@ -72,20 +86,40 @@ class Fault:
     def __init__(self, error: RowError) -> None:
         self.error = error
 
+    def json_pairs(self) -> list[tuple[str, Any]]:
+        """As JSON.serialize writes it."""
+        error = self.error
+        fields = ApexList(Platform("String"), error.fields)
+        return [("statusCode", error.status_code), ("message", error.message), ("fields", fields)]
+
     def __str__(self) -> str:
         error = self.error
         parts = f"getFields=({', '.join(error.fields)});getMessage={error.message};getStatusCode={error.status_code};"
         return f"Database.Error[{parts}]"
 
 
+def _read_result(kind: str, given: Any) -> Result:
+    errors = tuple(
+        RowError(
+            each.get("statusCode") or "UNKNOWN_EXCEPTION", each.get("message") or "", tuple(each.get("fields") or ())
+        )
+        for each in given.get("errors") or ()
+    )
+    created = bool(given.get("created"))
+    return Result(kind, EngineResult(given.get("id"), bool(given.get("success")), created, errors))
+
+
 for _kind in ("Save", "Upsert", "Delete", "Undelete"):
+    PLATFORM_READERS[f"Database.{_kind}Result"] = partial(_read_result, _kind)
     _type = platform_type(f"Database.{_kind}Result")
     _type.method("Boolean isSuccess()")(lambda r: r.result.success)
     _type.method("Id getId()")(lambda r: r.result.id)
     _type.method("List<Database.Error> getErrors()")(
         lambda r: ApexList(Platform("Database.Error"), map(Fault, r.result.errors))
     )
+    _type.read_only(id="Id", success="Boolean", errors="List<Database.Error>")
     if _kind == "Upsert":
+        _type.read_only(created="Boolean")
         _type.method("Boolean isCreated()")(lambda r: r.result.created)
 ERROR.method("String getMessage()")(lambda e: e.error.message)
 ERROR.method("StatusCode getStatusCode()")(lambda e: ApexEnum("StatusCode", e.error.status_code, 0))

@@ -1,6 +1,6 @@
-"""JSON: typed and untyped, and the generator and parser.
+"""JSON: typed and untyped.
 
-Apex Reference Guide: JSON Class, JSONGenerator, JSONParser, JSONToken. Decimals keep their digits; Datetime is written
+Apex Reference Guide: JSON Class. Decimals keep their digits; Datetime is written
 in GMT with milliseconds; SObjects carry `attributes`; transient fields stay out.
 """
 
@@ -10,6 +10,7 @@ import base64
 import datetime
 import json
 import math
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -42,10 +43,9 @@ from localorg.apex.values.objects import ApexEnum, ApexObject
 from localorg.apex.values.records import SObject
 from localorg.apex.values.text import double_text, to_text
 
-__all__ = ["from_json", "to_json_text"]
+__all__ = ["JSON", "PLATFORM_READERS", "from_json", "pretty", "to_json_text"]
 
 JSON = platform_type("JSON")
-GENERATOR = platform_type("JSONGenerator")
 
 _API = "v67.0"
 
@@ -186,8 +186,21 @@ def _parse(text: str | None) -> Any:
         null_pointer()
     try:
         return json.loads(text, parse_int=_Number, parse_float=_Number, object_pairs_hook=_Pairs)
-    except ValueError as error:
-        raise apex_error("JSONException", f"Unexpected character or end of input: {error}") from None
+    except json.JSONDecodeError as error:
+        raise apex_error("JSONException", _json_fault(text, error)) from None
+
+
+def _json_fault(text: str, error: json.JSONDecodeError) -> str:
+    """What the platform's parser would say: the input ended, or a character stands where it must not."""
+    where = f"at input location [{error.lineno},{error.colno}]"
+    if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated"):
+        return f"Unexpected end-of-input: expected close marker {where}"
+    character = text[error.pos]
+    return f"Unexpected character ('{character}' (code {ord(character)})): {error.msg} {where}"
+
+
+# Platform types that are read from an object, by name: those that a test makes up because no constructor makes them.
+PLATFORM_READERS: dict[str, Callable[[ApexMap], Any]] = {}
 
 
 class _Pairs(list[tuple[str, Any]]):
@@ -237,6 +250,8 @@ class _Reader:
             return self._list(value, type_)
         if type_.name == "Map":
             return self._map(value, type_)
+        if type_.name in PLATFORM_READERS and isinstance(value, _Pairs):
+            return PLATFORM_READERS[type_.name](_untyped(value))
         reader = _SCALARS.get(type_)
         if reader is None:
             raise apex_error("JSONException", f"Type unsupported in JSON: {type_}")
@@ -385,74 +400,6 @@ def _deserialize(rt: Any, text: str | None, wanted: TypeValue, strict: bool) -> 
 JSON.static("Object deserialize(String, Type)", runtime=True)(lambda rt, t, w: _deserialize(rt, t, w, False))
 JSON.static("Object deserializeStrict(String, Type)", runtime=True)(lambda rt, t, w: _deserialize(rt, t, w, True))
 
-# ---- the generator --------------------------------------------------------------------------------------------------
-
-
-class Generator:
-    """System.JSONGenerator."""
-
-    apex_name = "JSONGenerator"
-
-    def __init__(self, pretty: bool) -> None:
-        self.pretty = pretty
-        self.out: list[str] = []
-        self.fresh = True
-
-    def item(self, text: str) -> None:
-        """A value, with the comma before it where one is due."""
-        if not self.fresh:
-            self.out.append(",")
-        self.out.append(text)
-        self.fresh = False
-
-    def open(self, bracket: str) -> None:
-        """{ or [."""
-        self.item(bracket)
-        self.fresh = True
-
-    def close(self, bracket: str) -> None:
-        """} or ]."""
-        self.out.append(bracket)
-        self.fresh = False
-
-    def name(self, name: str) -> None:
-        """A field's name."""
-        self.item(json.dumps(name, ensure_ascii=False) + ":")
-        self.fresh = True
-
-
-JSON.static("JSONGenerator createGenerator(Boolean)")(lambda pretty: Generator(bool(pretty)))
-GENERATOR.method("void writeStartObject()")(lambda g: g.open("{"))
-GENERATOR.method("void writeEndObject()")(lambda g: g.close("}"))
-GENERATOR.method("void writeStartArray()")(lambda g: g.open("["))
-GENERATOR.method("void writeEndArray()")(lambda g: g.close("]"))
-GENERATOR.method("void writeFieldName(String)")(lambda g, name: g.name(name))
-GENERATOR.method("void writeNull()")(lambda g: g.item("null"))
-GENERATOR.method("void writeObject(Object)")(lambda g, v: g.item(_Writer().write(v)))
-GENERATOR.method("void writeNullField(String)")(lambda g, name: (g.name(name), g.item("null"))[1])
-GENERATOR.method("void writeObjectField(String, Object)")(
-    lambda g, name, v: (g.name(name), g.item(_Writer().write(v)))[1]
-)
-for _kind in ("String", "Boolean", "Number", "Date", "DateTime", "Time", "Blob", "Id"):
-    _types = (
-        ("Integer", "Long", "Double", "Decimal")
-        if _kind == "Number"
-        else ("Datetime" if _kind == "DateTime" else _kind,)
-    )
-    for _type in _types:
-        GENERATOR.method(f"void write{_kind}({_type})")(lambda g, v: g.item(_Writer().write(v)))
-        GENERATOR.method(f"void write{_kind}Field(String, {_type})")(
-            lambda g, name, v: (g.name(name), g.item(_Writer().write(v)))[1]
-        )
-GENERATOR.method("void close()")(lambda _g: None)
-
-
-@GENERATOR.method("String getAsString()")
-def _as_string(generator: Generator) -> str:
-    text = "".join(generator.out)
-    return _Writer(pretty=True).write(_untyped(_parse(text))) if generator.pretty and text else text
-
-
 # ---- for the ways into a program ------------------------------------------------------------------------------------
 
 
@@ -464,3 +411,8 @@ def to_json_text(value: Any) -> str:
 def from_json(rt: Any, value: Any, type_: Type) -> Any:
     """A value of Python's json as a type, as JSON.deserialize reads it."""
     return _Reader(rt, strict=False).read(_parse(json.dumps(value)), type_)
+
+
+def pretty(text: str) -> str:
+    """A JSON text laid out as JSON.serializePretty does."""
+    return _Writer(pretty=True).write(_untyped(_parse(text)))

@@ -85,6 +85,8 @@ def _message(error: ApexException) -> str | None:
     own = _own(error, "getmessage")
     if own is not None:
         return own()  # type: ignore[no-any-return]  # declared String
+    if error.type_name == "System.AuraHandledException" and not error.x_told:
+        return "Script-thrown exception"  # its constructor's message is for the component alone
     return error.x_message if error.x_message is not None else "Script-thrown exception"
 
 
@@ -103,6 +105,7 @@ def _init_cause(error: ApexException, cause: ApexException) -> None:
 @EXCEPTION.method("void setMessage(String)")
 def _set_message(error: ApexException, message: str | None) -> None:
     error.x_message = message
+    error.x_told = True
 
 
 @EXCEPTION.method("String getTypeName()")

@@ -23,7 +23,7 @@ LONG = platform_type("Long")
 DOUBLE = platform_type("Double")
 DECIMAL = platform_type("Decimal")
 MATH = platform_type("Math")
-ROUNDING = platform_type(
+platform_type(
     "RoundingMode",
     parent="Enum",
     constants=("CEILING", "DOWN", "FLOOR", "HALF_DOWN", "HALF_EVEN", "HALF_UP", "UNNECESSARY", "UP"),

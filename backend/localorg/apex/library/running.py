@@ -19,23 +19,18 @@ FEATURES = platform_type("FeatureManagement")
 LIMIT = platform_type("Limits")
 SECURITY = platform_type("Security")
 DECISION = platform_type("SObjectAccessDecision")
-ACCESS_TYPE = platform_type("AccessType", parent="Enum", constants=("CREATABLE", "READABLE", "UPDATABLE", "UPSERTABLE"))
-QUIDDITY = platform_type(
+platform_type("AccessType", parent="Enum", constants=("CREATABLE", "READABLE", "UPDATABLE", "UPSERTABLE"))
+platform_type(
     "Quiddity",
     parent="Enum",
     constants=(
-        "ANONYMOUS",
-        "AURA",
-        "BATCH_APEX",
-        "INVOCABLE_ACTION",
-        "QUEUEABLE",
-        "REST",
-        "RUNTEST_ASYNC",
-        "RUNTEST_SYNC",
-        "SCHEDULED",
-        "UNDEFINED",
+        "ANONYMOUS", "AURA", "BATCH_ACS", "BATCH_APEX", "BATCH_CHUNK_PARALLEL", "BATCH_CHUNK_SERIAL", "BULK_API",
+        "COMMERCE_INTEGRATION", "DISCOVERABLE_LOGIN", "FUNCTION_CALLBACK", "FUTURE", "INBOUND_EMAIL_SERVICE",
+        "INVOCABLE_ACTION", "IOT", "PLATFORM_EVENT_PUBLISH_CALLBACK", "POST_INSTALL_SCRIPT", "QUEUEABLE",
+        "QUICK_ACTION", "REMOTE_ACTION", "REST", "RUNTEST_ASYNC", "RUNTEST_DEPLOY", "RUNTEST_SYNC", "SCHEDULED",
+        "SOAP", "SYNCHRONOUS", "TRANSACTION_FINALIZER_QUEUEABLE", "UNDEFINED", "VF",
     ),
-)
+)  # fmt: skip
 REQUEST = platform_type("Request")
 URL = platform_type("URL")
 

@@ -398,7 +398,7 @@ def _id_restored(text: str, _restore_casing: bool) -> str | None:
     return _id_value_of(text)
 
 
-STRING_OF_ID = ID.method("String to15()")(lambda value: value[:15])
+ID.method("String to15()")(lambda value: value[:15])
 
 
 @ID.method("Schema.SObjectType getSObjectType()", runtime=True)

@@ -15,7 +15,7 @@ from localorg.apex.values.equality import equal
 from localorg.apex.values.exceptions import AssertException, apex_frames
 from localorg.apex.values.text import concat
 
-LOGGING_LEVEL = platform_type(
+platform_type(
     "LoggingLevel",
     parent="Enum",
     constants=("NONE", "INTERNAL", "FINEST", "FINER", "FINE", "DEBUG", "INFO", "WARN", "ERROR"),
@@ -42,61 +42,60 @@ def _debug_level(rt: Any, level: Any, value: Any) -> None:
 # ---- assertions -----------------------------------------------------------------------------------------------------
 
 
-def _fail(rt: Any, message: Any = None, detail: str = "") -> NoReturn:
-    rt.dead = True
+def _fail(message: Any = None, detail: str = "") -> NoReturn:
     parts = ["Assertion Failed", *([concat(message)] if message is not None else []), *([detail] if detail else [])]
     error = AssertException(": ".join(parts))
     error.x_frames = apex_frames(sys._getframe(2))  # type: ignore[attr-defined]  # read by the test runner
     raise error
 
 
-def _are_equal(rt: Any, expected: Any, actual: Any, message: Any = None) -> None:
+def _are_equal(expected: Any, actual: Any, message: Any = None) -> None:
     if not equal(expected, actual):
-        _fail(rt, message, f"Expected: {concat(expected)}, Actual: {concat(actual)}")
+        _fail(message, f"Expected: {concat(expected)}, Actual: {concat(actual)}")
 
 
-def _are_not_equal(rt: Any, expected: Any, actual: Any, message: Any = None) -> None:
+def _are_not_equal(expected: Any, actual: Any, message: Any = None) -> None:
     if equal(expected, actual):
-        _fail(rt, message, f"Same value: {concat(expected)}")
+        _fail(message, f"Same value: {concat(expected)}")
 
 
-def _is_true(rt: Any, value: Any, message: Any = None) -> None:
+def _is_true(value: Any, message: Any = None) -> None:
     if value is not True:
-        _fail(rt, message)
+        _fail(message)
 
 
-def _assert_true(rt: Any, value: Any, message: Any = None) -> None:
+def _assert_true(value: Any, message: Any = None) -> None:
     if value is not True:
-        _fail(rt, message, f"Expected: true, Actual: {concat(value)}")
+        _fail(message, f"Expected: true, Actual: {concat(value)}")
 
 
-def _assert_false(rt: Any, value: Any, message: Any = None) -> None:
+def _assert_false(value: Any, message: Any = None) -> None:
     if value is not False:
-        _fail(rt, message, f"Expected: false, Actual: {concat(value)}")
+        _fail(message, f"Expected: false, Actual: {concat(value)}")
 
 
-def _is_null(rt: Any, value: Any, message: Any = None) -> None:
+def _is_null(value: Any, message: Any = None) -> None:
     if value is not None:
-        _fail(rt, message, f"Expected: null, Actual: {concat(value)}")
+        _fail(message, f"Expected: null, Actual: {concat(value)}")
 
 
-def _is_not_null(rt: Any, value: Any, message: Any = None) -> None:
+def _is_not_null(value: Any, message: Any = None) -> None:
     if value is None:
-        _fail(rt, message, "Expected: not null, Actual: null")
+        _fail(message, "Expected: not null, Actual: null")
 
 
-def _explicit_fail(rt: Any, message: Any = None) -> None:
-    _fail(rt, message)
+def _explicit_fail(message: Any = None) -> None:
+    _fail(message)
 
 
-def _of_type(rt: Any, value: Any, wanted: Any, message: Any = None) -> None:
-    if not instance_of(rt, value, wanted.type):
-        _fail(rt, message, f"Expected type: {wanted}, Actual type: {type_name(value)}")
+def _of_type(value: Any, wanted: Any, message: Any = None) -> None:
+    if not instance_of(value, wanted.type):
+        _fail(message, f"Expected type: {wanted}, Actual type: {type_name(value)}")
 
 
-def _not_of_type(rt: Any, value: Any, wanted: Any, message: Any = None) -> None:
-    if instance_of(rt, value, wanted.type):
-        _fail(rt, message, f"Not expected type: {wanted}")
+def _not_of_type(value: Any, wanted: Any, message: Any = None) -> None:
+    if instance_of(value, wanted.type):
+        _fail(message, f"Not expected type: {wanted}")
 
 
 for _owner, _written, _function in (
@@ -112,10 +111,10 @@ for _owner, _written, _function in (
     (ASSERT, "void isInstanceOfType(Object, Type", _of_type),
     (ASSERT, "void isNotInstanceOfType(Object, Type", _not_of_type),
 ):
-    _owner.static(f"{_written})", runtime=True)(_function)
-    _owner.static(f"{_written}, Object)", runtime=True)(_function)
-ASSERT.static("void fail()", runtime=True)(_explicit_fail)
-ASSERT.static("void fail(Object)", runtime=True)(_explicit_fail)
+    _owner.static(f"{_written})")(_function)
+    _owner.static(f"{_written}, Object)")(_function)
+ASSERT.static("void fail()")(_explicit_fail)
+ASSERT.static("void fail(Object)")(_explicit_fail)
 
 
 # ---- clock and context ----------------------------------------------------------------------------------------------

@@ -63,18 +63,24 @@ class Cron:
         return cls(seconds, minutes, hours, days, months, weekdays, years, last, nth)
 
     def after(self, moment: datetime, zone: ZoneInfo) -> datetime | None:
-        """The next time it fires after a moment; None when never within four years."""
+        """The next time it fires after a moment; None when never."""
         local = moment.astimezone(zone).replace(microsecond=0, tzinfo=None) + timedelta(seconds=1)
-        for offset in range(366 * 4):
-            day = (local + timedelta(days=offset)).date()
-            if not self._fits_day(day.year, day.month, day.day):
-                continue
-            for hour in sorted(self.hours):
-                for minute in sorted(self.minutes):
-                    for second in sorted(self.seconds):
-                        found = datetime(day.year, day.month, day.day, hour, minute, second)
-                        if found >= local:
+        for year in sorted(each for each in self.years if each >= local.year):
+            for month in sorted(self.months):
+                for day in range(1, calendar.monthrange(year, month)[1] + 1):
+                    if datetime(year, month, day) + timedelta(days=1) > local and self._fits_day(year, month, day):
+                        found = self._of_day(datetime(year, month, day), local)
+                        if found is not None:
                             return found.replace(tzinfo=zone)
+        return None
+
+    def _of_day(self, day: datetime, earliest: datetime) -> datetime | None:
+        for hour in sorted(self.hours):
+            for minute in sorted(self.minutes):
+                for second in sorted(self.seconds):
+                    found = day.replace(hour=hour, minute=minute, second=second)
+                    if found >= earliest:
+                        return found
         return None
 
     def _fits_day(self, year: int, month: int, day: int) -> bool:

@@ -51,6 +51,7 @@ def run_query(rt: Runtime, text: Query, binds: Mapping[str, Any], *, user_mode: 
     user_mode: what holds where the query itself says nothing; user mode has sharing, whatever the class says.
     """
     rt.limits.count("queries")
+    user_mode = mode_of(text, user_mode)
     started = time.thread_time()
     user_mode = user_mode and text.security != "SYSTEM_MODE"
     try:
@@ -59,6 +60,11 @@ def run_query(rt: Runtime, text: Query, binds: Mapping[str, Any], *, user_mode: 
         raise apex_error("QueryException", refused.message) from None
     finally:
         rt.limits.excuse(time.thread_time() - started)
+
+
+def mode_of(text: Query, otherwise: bool) -> bool:
+    """Whether a query runs in user mode: what it says itself goes first."""
+    return otherwise if text.security is None else text.security == "USER_MODE"
 
 
 def _inline(rt: Runtime, inline: InlineQuery, values: list[Any]) -> ResultSet:
@@ -124,7 +130,7 @@ class Locator:
 
     def rows(self, rt: Runtime) -> Iterator[SObject]:
         """The rows, outside the limit on query rows. Raises System.QueryException."""
-        database = rt.database(user_mode=self.user_mode, sharing=self.sharing)
+        database = rt.database(user_mode=mode_of(self.query, self.user_mode), sharing=self.sharing)
         try:
             yield from records_of(database.query(with_ids(self.query), binds=self.binds))
         except OrgError as refused:

@@ -279,7 +279,7 @@ class _Batch:
             for start in range(0, len(ids), size):
                 yield _locator_scope(found, ids[start : start + size])
             return
-        values = list(rt.globals["each_of"](rt, found))
+        values = list(rt.globals["each_of"](found))
         element: Type = found.element if isinstance(found, ApexList) else ANY_RECORD
         for start in range(0, len(values), size):
             yield _iterable_scope(str(element), [snapshot(each) for each in values[start : start + size]])

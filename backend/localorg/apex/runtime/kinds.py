@@ -29,7 +29,7 @@ from localorg.apex.types.model import (
 )
 from localorg.apex.values.collections import ApexList, ApexMap, ApexSet
 from localorg.apex.values.exceptions import PLATFORM_EXCEPTIONS, ApexException, apex_error
-from localorg.apex.values.numbers import BoxedId, BoxedLong
+from localorg.apex.values.numbers import BoxedId, BoxedLong, to_decimal
 from localorg.apex.values.objects import ApexEnum, ApexObject, UserException
 from localorg.apex.values.records import SObject
 from localorg.store.ids import to18
@@ -43,14 +43,15 @@ def type_of(value: Any) -> Type:
         return Class(value.info)
     if isinstance(value, ApexList | ApexSet | ApexMap):
         return value.type
-    if isinstance(value, SObject):
-        return value.apex_type
+    own: Type | None = getattr(value, "apex_type", None)
+    if own is not None:
+        return own
     for python, type_ in _SCALARS:
         if isinstance(value, python):
             return type_
     if isinstance(value, ApexException):
         return Platform(value.type_name.split(".", 1)[-1])
-    name = getattr(type(value), "apex_name", None)
+    name = getattr(value, "apex_name", None)
     return Platform(name) if name else OBJECT
 
 
@@ -77,8 +78,8 @@ def type_name(value: Any) -> str:
     return str(type_of(value)).replace("<Object>", "<ANY>").replace(",Object>", ",ANY>")
 
 
-def instance_of(_: Any, value: Any, type_: Type) -> bool:
-    """instanceof. null is an instance of nothing; a text that could be an id is an Id."""
+def instance_of(value: Any, type_: Type) -> bool:
+    """instanceof. null is an instance of nothing, a number of every wider type, a text that could be an id of Id."""
     if value is None:
         return False
     if isinstance(type_, Class):
@@ -87,8 +88,8 @@ def instance_of(_: Any, value: Any, type_: Type) -> bool:
         return True
     if type_ == ID:
         return looks_like_id(value)
-    if type_ in (DOUBLE, DECIMAL):
-        return isinstance(value, float | Decimal)
+    if type_ in _WIDER:
+        return isinstance(value, _WIDER[type_]) and not isinstance(value, bool)
     if isinstance(type_, Platform) and type_.name in PLATFORM_EXCEPTIONS:
         return isinstance(value, PLATFORM_EXCEPTIONS[type_.name])
     if isinstance(type_, Record):
@@ -99,6 +100,8 @@ def instance_of(_: Any, value: Any, type_: Type) -> bool:
     return cost(own, type_) is not None and not {own, type_} & set(_NUMERIC)
 
 
+# A number is an instance of every wider type too, as it may be assigned there.
+_WIDER: dict[Type, tuple[type, ...]] = {LONG: (int,), DOUBLE: (int, float, Decimal), DECIMAL: (int, float, Decimal)}
 _NUMERIC = (INTEGER, LONG, DOUBLE, DECIMAL, STRING, ID, DATE, DATETIME)
 
 
@@ -110,9 +113,9 @@ def _is_class(value: Any, info: ClassInfo) -> bool:
     return any(isinstance(each, Class) and each.info.key == info.key for each in value.info.supertypes())
 
 
-def cast(rt: Any, value: Any, type_: Type) -> Any:
+def cast(value: Any, type_: Type) -> Any:
     """(type) value, or System.TypeException."""
-    if value is None or instance_of(rt, value, type_):
+    if value is None or instance_of(value, type_):
         if type_ in (DOUBLE, DECIMAL) and value is not None:
             return _as_number(value, type_)
         return to18(value[:15]) if type_ == ID and value is not None else value
@@ -126,7 +129,7 @@ def cast(rt: Any, value: Any, type_: Type) -> Any:
 def _as_number(value: Any, type_: Type) -> Any:
     if type_ == DOUBLE:
         return float(value)
-    return value if isinstance(value, Decimal) else Decimal(repr(value))
+    return to_decimal(value)
 
 
 def _shown(type_: Type) -> str:

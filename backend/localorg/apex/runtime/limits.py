@@ -6,8 +6,10 @@ estimated from what queries and JSON bring in: both are estimates, generous for 
 
 from __future__ import annotations
 
+import resource
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from localorg.apex.values.exceptions import LimitException
 
@@ -41,6 +43,22 @@ LIMITS: dict[str, Limit] = {
 }
 
 
+# A loop that fills memory is stopped here: an interpreter's objects are larger than the platform's.
+_MOST_MEMORY = 512_000_000
+_PAGE = resource.getpagesize()
+
+
+def _resident() -> int:
+    """Bytes this process holds; 0 where the system does not tell."""
+    try:
+        return int(_STATM.read_text().split()[1]) * _PAGE
+    except OSError:
+        return 0
+
+
+_STATM = Path("/proc/self/statm")
+
+
 @dataclass
 class Counters:
     """What a transaction has used. asynchronous: batch, queueable and scheduled code has the wider limits."""
@@ -50,6 +68,7 @@ class Counters:
     _cpu_start: float = field(default_factory=time.thread_time)
     _excused: float = 0.0
     _ticks: int = 0
+    _resident_at_start: int = field(default_factory=lambda: _resident())
 
     def limit(self, name: str) -> int:
         """The most a transaction may use."""
@@ -72,7 +91,18 @@ class Counters:
         self._excused += seconds
 
     def tick(self) -> None:
-        """One turn of a loop; now and then the clock is looked at."""
+        """One turn of a loop; now and then clock and memory are looked at."""
         self._ticks += 1
-        if not self._ticks & 0x3FF and self.cpu_time() > self.limit("cpu_time"):
-            raise LimitException(LIMITS["cpu_time"].message)
+        if not self._ticks & 0x3FF:
+            if self.cpu_time() > self.limit("cpu_time"):
+                raise LimitException(LIMITS["cpu_time"].message)
+            grown = _resident() - self._resident_at_start
+            if grown > _MOST_MEMORY:
+                raise LimitException(LIMITS["heap"].message.format(grown))
+
+    def hold(self, text: str) -> str:
+        """A text that has grown: past the heap's size it cannot be kept."""
+        size = len(text)
+        if size > self.limit("heap"):
+            raise LimitException(LIMITS["heap"].message.format(size))
+        return text

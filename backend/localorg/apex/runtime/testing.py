@@ -157,20 +157,16 @@ class _Runner:
     def _opener(self, test: Runtime) -> jobs.OpenRuntime:
         @contextmanager
         def opened(job: jobs.Job) -> Iterator[Runtime]:
+            """A job's transaction inside the test's: its statics are the test's, its limits are its own."""
             mark = self.transaction.savepoint()
-            rt = Runtime(self.program, self.transaction, self.services, jobs, kind=job.kind, asynchronous=True)
-            rt.test = test.test
-            if job.user_id != rt.user_id:
-                rt.become(job.user_id)
-            try:
-                yield rt
-            except BaseException:
-                self.transaction.roll_back(mark)
-                raise
-            finally:
-                self._collect(rt)
-            if job.kind != "batch" or rt.batch_phase == "finish":
-                test.jobs.extend(rt.jobs)
+            with test.lent_to(job.kind):
+                if job.user_id != test.user_id:
+                    test.become(job.user_id)
+                try:
+                    yield test
+                except BaseException:
+                    self.transaction.roll_back(mark)
+                    raise
 
         return opened
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -83,7 +84,6 @@ class Runtime:
         self.user_id = transaction.context.user_id
         self.namespace = program.namespace
         self.limits = Counters(asynchronous=asynchronous)
-        self.dead = False
         self.debug: list[DebugLine] = []
         self.test: TestState | None = None
         self.jobs: list[Job] = []
@@ -95,35 +95,58 @@ class Runtime:
         self.caches: dict[str, Any] = {}
         self.coverage: dict[str, bytearray] = {}
         self._loaded: dict[str, ClassInfo] = {}
+        self._wanted: list[ClassInfo] = []
         self._databases: dict[tuple[bool, bool], Transaction] = {}
         self._context = replace(transaction.context, namespace=program.namespace)
         self.globals: dict[str, Any] = dict(VOCABULARY)
         self.globals["rt"] = self
         self.globals["tick"] = self.limits.tick
+        self.globals["hold"] = self.limits.hold
         self.globals["apex_lines"] = {}
 
     def use_limits(self, limits: Counters) -> None:
         """Count against another set of limits from now on."""
         self.limits = limits
         self.globals["tick"] = limits.tick
+        self.globals["hold"] = limits.hold
+
+    @contextmanager
+    def lent_to(self, kind: str) -> Iterator[None]:
+        """Go on as another kind of code with limits of its own, as a job does inside a test."""
+        before = (self.kind, self.limits, self.batch_phase, self.job_id, self.user_id)
+        self.kind, self.batch_phase = kind, ""
+        self.use_limits(Counters(asynchronous=True))
+        try:
+            yield
+        finally:
+            self.kind, limits, self.batch_phase, self.job_id, user = before
+            self.use_limits(limits)
+            if self.user_id != user:
+                self.become(user)
 
     # ---- classes ------------------------------------------------------------------------------------------------
 
     def load(self, info: ClassInfo) -> Any:
         """A class in this transaction, made on first use together with all it refers to."""
-        if info.key not in self._loaded:
-            self._loaded[info.key] = info
-            compiled = self._compiled(info)
-            for each in info.supertypes():
-                if isinstance(each, Class) and each.info is not info:
-                    self.load(each.info)
-            self.globals.update(compiled.constants)
-            self._cover(info)
-            self.globals["apex_lines"][compiled.file] = (compiled.apex_lines, compiled.names)
-            exec(compiled.code, self.globals)  # noqa: S102 - code this package has generated from a checked program
-            for used in compiled.uses:
-                self.load(used)
+        self._make(info)
+        while self._wanted:
+            self._make(self._wanted.pop())
         return self.globals[info.python]
+
+    def _make(self, info: ClassInfo) -> None:
+        """Make a class and those above it; what its bodies refer to may wait until it stands."""
+        if info.key in self._loaded:
+            return
+        self._loaded[info.key] = info
+        compiled = self._compiled(info)
+        for each in info.supertypes():
+            if isinstance(each, Class):
+                self._make(each.info)
+        self.globals.update(compiled.constants)
+        self._cover(info)
+        self.globals["apex_lines"][compiled.file] = (compiled.apex_lines, compiled.names)
+        exec(compiled.code, self.globals)  # noqa: S102 - code this package has generated from a checked program
+        self._wanted.extend(compiled.uses)
 
     def _compiled(self, info: ClassInfo) -> CompiledClass:
         try:
@@ -260,7 +283,7 @@ class Runtime:
         for info, frame in self._callers():
             found, value = self._variable(info, frame, head)
             for part in rest:
-                value = getattr(value, f"f_{part}", None) if not isinstance(value, SObject) else _field(value, part)
+                value = _field(value, part)
             return found, value
         return False, None
 
@@ -293,5 +316,9 @@ class Runtime:
         return found
 
 
-def _field(record: SObject, name: str) -> Any:
-    return next((value for key, value in record.values.items() if key.lower() == name), None)
+def _field(holder: Any, name: str) -> Any:
+    """A field of a record or of an object, by lowered name."""
+    if isinstance(holder, SObject):
+        return next((value for key, value in holder.values.items() if key.lower() == name), None)
+    known = holder.info.field(name) if hasattr(holder, "info") else None
+    return None if known is None else getattr(holder, known.python)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import sys
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from localorg.apex.values.collections import ApexList, ApexMap, ApexSet
 from localorg.apex.values.exceptions import (
     PLATFORM_EXCEPTIONS,
     ApexException,
+    Fatal,
     apex_error,
     apex_frames,
     null_pointer,
@@ -25,7 +27,7 @@ from localorg.apex.values.objects import ApexEnum, ApexObject, UserException
 from localorg.apex.values.text import concat
 
 if TYPE_CHECKING:
-    from localorg.apex.runtime.transaction import Runtime
+    pass
 
 __all__ = ["VOCABULARY"]
 
@@ -187,12 +189,12 @@ def caught(error: ApexException) -> ApexException:
     return error
 
 
-def alive(rt: Runtime) -> bool:
+def alive() -> bool:
     """Whether a finally block still runs: not after a limit or a failed assertion."""
-    return not rt.dead
+    return not isinstance(sys.exception(), Fatal | RecursionError)
 
 
-def each_of(_: Any, values: Any) -> Iterator[Any]:
+def each_of(values: Any) -> Iterator[Any]:
     """A for loop over an Iterable or Iterator of the program or the platform."""
     if isinstance(values, ApexObject):
         iterator = values if values.implements("Iterator") else values.call("iterator")

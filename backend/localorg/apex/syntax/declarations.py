@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tree_sitter import Node
 
 from localorg.apex.faults import At, CompileError
@@ -37,20 +39,39 @@ def parse_class(text: str, name: str) -> n.TypeDeclaration:
 
 def parse_anonymous(text: str) -> n.Anonymous:
     """A block for executeAnonymous. Raises CompileError."""
-    source = Source(text, "AnonymousBlock")
-    statements: list[n.Statement] = []
+    source = Source(text, "AnonymousBlock", lenient=True)
     methods: list[n.MethodDeclaration] = []
     types: list[n.TypeDeclaration] = []
+    rest = bytearray(source.bytes)
     for child in source.children(source.root):
+        if child.type == "trigger_declaration":
+            raise source.unsupported("trigger", child)
+        if child.has_error:
+            continue
         if child.type in _KINDS:
             types.append(_type(source, child))
         elif child.type == "method_declaration":
             methods.append(_method(source, child))
-        elif child.type == "trigger_declaration":
-            raise source.unsupported("trigger", child)
         else:
-            statements.append(read_statement(source, child))
-    return n.Anonymous(tuple(statements), tuple(methods), tuple(types))
+            continue
+        rest[child.start_byte : child.end_byte] = re.sub(
+            rb"[^\n]", b" ", source.bytes[child.start_byte : child.end_byte]
+        )
+    return n.Anonymous(_statements(rest.decode()), tuple(methods), tuple(types))
+
+
+def _statements(text: str) -> tuple[n.Statement, ...]:
+    """Statements without the declarations among them, read in braces: outside, `List<X> y` is a comparison.
+
+    The opening brace moves the first line by one column.
+    """
+    try:
+        source = Source("{" + text + "\n}", "AnonymousBlock")
+    except CompileError as error:
+        if error.at.line > text.count("\n") or not "".join(text.splitlines()[error.at.line :]).strip():
+            raise CompileError(error.message.replace("'}'", "'<EOF>'"), error.at) from None
+        raise
+    return read_block(source, source.children(source.root)[0]).statements
 
 
 def _type(source: Source, node: Node) -> n.TypeDeclaration:
@@ -68,7 +89,7 @@ def _type(source: Source, node: Node) -> n.TypeDeclaration:
     if kind == "enum":
         constants = tuple(source.text(_need(c, "name")) for c in source.children(body))
         return n.TypeDeclaration(place(node), kind, modifiers, annotations, source.text(name), None, (), (), constants)
-    members = [_member(source, child) for child in source.children(body)]
+    members = [_member(source, child) for child in source.children(body) if child.type != ";"]
     return n.TypeDeclaration(
         place(node),
         kind,

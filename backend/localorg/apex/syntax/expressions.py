@@ -13,6 +13,7 @@ from localorg.apex.syntax.tree import Source, place
 __all__ = ["read_expression", "read_type", "string_value"]
 
 _ESCAPES = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", '"': '"', "'": "'", "\\": "\\"}
+_BIND = "bound_apex_expression"
 _MAX_INTEGER, _MAX_LONG = 2**31 - 1, 2**63 - 1
 
 
@@ -193,24 +194,27 @@ def _query(source: Source, node: Node) -> n.Expression:
     body = source.children(node)[0]
     if body.type == "sosl_query_body":
         raise source.unsupported("SOSL", node)
-    binds: list[Node] = []
-    _collect_binds(body, binds)
+    marks: list[Node] = []
+    _collect_marks(body, marks)
+    binds = [mark for mark in marks if mark.type == _BIND]
     parts: list[bytes] = []
     start = body.start_byte
-    for number, bind in enumerate(binds):
-        parts += [source.bytes[start : bind.start_byte], f":b{number} ".encode()]
-        start = bind.end_byte
+    for mark in marks:
+        text = f":b{binds.index(mark)} " if mark.type == _BIND else " "
+        parts += [source.bytes[start : mark.start_byte], text.encode()]
+        start = mark.end_byte
     parts.append(source.bytes[start : body.end_byte])
     expressions = tuple(read_expression(source, source.children(bind)[0]) for bind in binds)
     return n.Query(place(node), b"".join(parts).decode(), expressions)
 
 
-def _collect_binds(node: Node, into: list[Node]) -> None:
+def _collect_marks(node: Node, into: list[Node]) -> None:
+    """Bound expressions and comments, in order."""
     for child in node.named_children:
-        if child.type == "bound_apex_expression":
+        if child.type in (_BIND, "line_comment", "block_comment"):
             into.append(child)
         else:
-            _collect_binds(child, into)
+            _collect_marks(child, into)
 
 
 def _class_literal(source: Source, node: Node) -> n.Expression:

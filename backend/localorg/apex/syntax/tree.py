@@ -25,16 +25,16 @@ def place(node: Node) -> At:
 class Source:
     """One parsed file.
 
-    name: the file's name, for messages.
+    name: the file's name, for messages. lenient: the caller reads only parts of it, and reads the rest again.
     Raises CompileError at the first place the grammar refuses.
     """
 
-    def __init__(self, text: str, name: str) -> None:
+    def __init__(self, text: str, name: str, *, lenient: bool = False) -> None:
         self.name = name
         self.bytes = text.encode()
         parser: Parser = tree_sitter_language_pack.get_parser("apex")
         self.root = parser.parse(self.bytes).root_node
-        if self.root.has_error:
+        if self.root.has_error and not lenient:
             self._refuse_syntax()
 
     def text(self, node: Node) -> str:

@@ -28,7 +28,8 @@ from localorg.apex.types.platform import PLATFORM_TYPES
 __all__ = ["NUMBERS", "carried", "castable", "cost", "is_record_list", "platform_supertypes", "substitute"]
 
 NUMBERS = (INTEGER, LONG, DOUBLE, DECIMAL)
-_FAR = 50
+_FAR = 1000
+_WITHIN = 10  # most that an argument of a collection adds: any collection is nearer than Object
 
 
 def cost(source: Type, target: Type) -> int | None:
@@ -82,7 +83,7 @@ def _arguments_cost(source: Platform, target: Platform) -> int | None:
         each = cost(have, want)
         if each is None:
             return None
-        total += each
+        total += min(each, _WITHIN)
     return total
 
 

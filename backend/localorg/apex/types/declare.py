@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from localorg.apex.faults import At, CompileError
 from localorg.apex.syntax import nodes as n
 from localorg.apex.types.classes import ClassInfo, FieldInfo, MethodInfo
-from localorg.apex.types.conversion import substitute
+from localorg.apex.types.conversion import cost, substitute
+from localorg.apex.types.identifiers import check_identifier
 from localorg.apex.types.model import VOID, Class, Platform, Type
 from localorg.apex.types.names import Names
 from localorg.apex.types.platform import PLATFORM_TYPES
 
-__all__ = ["check_declaration", "declare_headers", "declare_members", "sketch"]
+__all__ = ["check_declaration", "declare_headers", "declare_members", "implementation", "sketch"]
 
 # Every object has these; a class may give its own with or without `override`.
 _UNIVERSAL = frozenset({("tostring", 0), ("equals", 1), ("hashcode", 0), ("getmessage", 0), ("getcause", 0)})
@@ -21,6 +22,7 @@ _UNIVERSAL = frozenset({("tostring", 0), ("equals", 1), ("hashcode", 0), ("getme
 def sketch(declaration: n.TypeDeclaration, outer: ClassInfo | None = None) -> ClassInfo:
     """A class with its inner types by name; nothing resolved yet. Raises CompileError on a name given twice."""
     name = declaration.name if outer is None else f"{outer.name}.{declaration.name}"
+    check_identifier(declaration.name, declaration.at)
     info = ClassInfo(name, declaration, outer, "C_" + name.lower().replace(".", "__"))
     for member in declaration.members:
         if isinstance(member, n.TypeDeclaration):
@@ -89,6 +91,7 @@ def declare_members(info: ClassInfo, names: Names) -> None:
 
 
 def _add_field(info: ClassInfo, field: FieldInfo, at: At) -> None:
+    check_identifier(field.name, at)
     if field.name.lower() in info.fields:
         raise CompileError(f"Duplicate field: {field.name}", at)
     if field.type == VOID:
@@ -100,7 +103,7 @@ def _add_field(info: ClassInfo, field: FieldInfo, at: At) -> None:
 
 def _field(info: ClassInfo, member: n.FieldDeclaration, variable: n.DeclaredVariable, type_: Type) -> FieldInfo:
     static = "static" in member.modifiers
-    python = f"{'s' if static else 'f'}_{variable.name.lower()}"
+    python = f"s_{variable.name.lower()}" if static else _attribute(info, variable.name, member.modifiers)
     return FieldInfo(info, variable.name, type_, static, member.modifiers, _test_visible(member.annotations), python)
 
 
@@ -114,7 +117,7 @@ def _property(info: ClassInfo, member: n.PropertyDeclaration, type_: Type) -> Fi
         static,
         member.modifiers,
         _test_visible(member.annotations),
-        f"{'s' if static else 'f'}_{member.name.lower()}",
+        f"s_{member.name.lower()}" if static else _attribute(info, member.name, member.modifiers),
         getter=getter is not None and getter[1] is not None,
         setter=setter is not None and setter[1] is not None,
         is_property=True,
@@ -122,6 +125,12 @@ def _property(info: ClassInfo, member: n.PropertyDeclaration, type_: Type) -> Fi
         readable=getter is not None,
         writable=setter is not None,
     )
+
+
+def _attribute(info: ClassInfo, name: str, modifiers: frozenset[str]) -> str:
+    """Where an instance keeps a field; a private one apart from what a child calls by the same name."""
+    own = modifiers & {"public", "protected", "global"}
+    return f"f_{name.lower()}" if own else f"f_{name.lower()}_of_{info.python}"
 
 
 def _test_visible(annotations: Iterable[n.Annotation]) -> bool:
@@ -169,7 +178,8 @@ def _inherited(info: ClassInfo, method: MethodInfo) -> MethodInfo | None:
         return None
     for above in info.parent.info.ancestors():
         for each in above.methods.get(method.name.lower(), ()):
-            if each.python == method.python:
+            hidden = each.visibility == "private" and not each.modifiers & {"virtual", "abstract"}
+            if each.python == method.python and not hidden:
                 return each
     return None
 
@@ -208,7 +218,7 @@ def _check_implemented(info: ClassInfo) -> None:
         if isinstance(each, Class):
             for methods in each.info.methods.values():
                 for method in methods:
-                    if method.abstract and not _has(info, method.name.lower(), method.parameters):
+                    if method.abstract and implementation(info, method.name.lower(), method.parameters) is None:
                         _refuse(info, each, _shape(method))
         else:
             spec = PLATFORM_TYPES[each.name.lower()]
@@ -227,12 +237,20 @@ def _refuse(info: ClassInfo, promised: Class | Platform, shape: str) -> None:
     raise CompileError(message, info.declaration.at)
 
 
-def _has(info: ClassInfo, name: str, parameters: tuple[Type, ...]) -> bool:
-    return any(
-        method.parameters == parameters and not method.abstract
+def implementation(info: ClassInfo, name: str, parameters: tuple[Type, ...]) -> MethodInfo | None:
+    """The method that keeps a promise: of the same parameters, or else of wider ones."""
+    found = [
+        method
         for above in info.ancestors()
         for method in above.methods.get(name, ())
-    )
+        if not method.abstract and len(method.parameters) == len(parameters)
+    ]
+    exact = next((method for method in found if method.parameters == parameters), None)
+    return exact or next((method for method in found if _takes(method, parameters)), None)
+
+
+def _takes(method: MethodInfo, parameters: tuple[Type, ...]) -> bool:
+    return all(cost(given, wanted) is not None for given, wanted in zip(parameters, method.parameters, strict=True))
 
 
 def _has_like(info: ClassInfo, name: str, parameters: tuple[Type, ...]) -> bool:

@@ -30,6 +30,17 @@ UNSUPPORTED_NAMESPACES = frozenset(
 )  # fmt: skip
 
 
+_UNSUPPORTED_TYPES = frozenset(
+    {
+        "stubprovider", "finalizer", "finalizercontext", "jsonparser", "jsontoken", "xmlstreamreader",
+        "xmlstreamwriter", "continuation", "pagereference", "cookie", "selectoption", "webservicemock",
+        "dataweavescriptexception", "callable.args", "domain", "domaincreator", "resetpasswordresult", "asyncoptions",
+        "queueableduplicatesignature", "emailmessages", "orglimit", "orglimits", "searchresults", "database.cursor",
+        "database.mergeresult",
+    }
+)  # fmt: skip
+
+
 class Names:
     """Looks types up for one program over one org's schema. classes: top-level, by lowered name."""
 
@@ -93,7 +104,11 @@ class Names:
         base = self.find(ref.name, scope)
         if base is None:
             first = ref.name.lower().split(".")[0]
-            if first in UNSUPPORTED_NAMESPACES:
+            if (
+                first in UNSUPPORTED_NAMESPACES
+                or ref.name.lower().removeprefix("system.") in _UNSUPPORTED_TYPES
+                or first.endswith("__e")
+            ):
                 where = "" if scope is None else f" ({scope.top.name}, line {ref.at.line})"
                 raise CompileError(f"Not supported by the local org: {ref.name}{where}", ref.at)
             raise CompileError(f"Invalid type: {ref.name}", ref.at)

@@ -127,11 +127,6 @@ class PlatformType:
             self.methods.setdefault(name.lower(), []).append(signature)
             SYMBOLS.setdefault(symbol, _invoker(name.lower()))
 
-    def fields_of(self, **written: str) -> None:
-        """Declare settable properties kept as Python attributes of the same name: name="Type"."""
-        for name, text in written.items():
-            self.fields[name.lower()] = Member(self, name, text, name, settable=True)
-
     def read_only(self, **written: str) -> None:
         """Declare properties that only the platform sets."""
         for name, text in written.items():
@@ -248,6 +243,10 @@ def _shape(text: str) -> re.Match[str]:
 
 def _invoker(name: str) -> Callable[..., object]:
     def invoke(target: Any, *arguments: object) -> object:
-        return target.call(name, *arguments)
+        if hasattr(target, "call"):
+            return target.call(name, *arguments)
+        signatures = PLATFORM_TYPES[target.type.name.lower()].methods[name]  # a list or set behind an interface
+        function: Callable[..., object] = SYMBOLS[signatures[0].symbol]  # type: ignore[assignment]  # a method's symbol is a function
+        return function(target, *arguments)
 
     return invoke

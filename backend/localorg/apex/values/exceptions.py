@@ -32,6 +32,7 @@ class ApexException(Exception):
         super().__init__(message)
         self.x_message = message
         self.x_cause = cause
+        self.x_told = False
         self.x_frames: list[tuple[str, int]] | None = None
         self.x_rows: list[Any] = []
 

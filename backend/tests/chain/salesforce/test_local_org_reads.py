@@ -23,9 +23,9 @@ ROWS = 450
 WAYS = {
     "bulk2": lambda client: Bulk2Extractor(client, page_rows=150, block_rows=50, patience=60),
     "bulk1": lambda client: Bulk1Extractor(client, chunk_rows=150, block_rows=50, patience=60),
-    "rest": RestExtractor,
+    "rest": lambda client: RestExtractor(client, page_rows=200),
 }
-BODIES = {"bulk2": r"/results$", "bulk1": r"/result/\w+$", "rest": r"/query"}
+BODIES = {"bulk2": r"/results$", "bulk1": r"/result/\w+$", "rest": r"/query/\w"}
 TEXTS = ['a "quoted" word', "two\nlines", "a\r\nb", '","', '"\n"', "Ünïcödé 漢字 🎈", "comma, here", "=1+1"]
 SOURCES = ("Web", None, "Phone Inquiry")
 
@@ -163,7 +163,7 @@ def test_a_failed_job_is_named(extractor, faults, way):
     assert "QUERY_TIMEOUT" in str(refused.value)
 
 
-@pytest.mark.parametrize("way", ["bulk2"])
+@pytest.mark.parametrize("way", ["bulk2", "rest"])  # Bulk 1 has none
 def test_a_lost_locator_is_a_loss_and_never_fewer_rows(extractor, faults, way):
     blocks = extractor.blocks(ALL)
     next(blocks)
@@ -176,15 +176,13 @@ def test_calls_that_are_used_up_end_in_one_line_and_the_bookmark_goes_on_tomorro
     extractor = WAYS[way](client)
     blocks = extractor.blocks(ALL)
     first = [next(blocks)]
+    bookmark = Bookmark.from_json(first[0].bookmark.to_json())
     faults.plant(kind="limit", path=".*", times=6)
-    if way != "rest":  # one page of REST is the whole table
-        with pytest.raises(LimitReached) as refused:
-            first += list(blocks)
-        assert "24-hour" in refused.value.remedy
-        faults.clear()
-        first = first[:1]
-        bookmark = Bookmark.from_json(first[0].bookmark.to_json())
-        first += list(WAYS[way](client).blocks(ALL, after=bookmark))
+    with pytest.raises(LimitReached) as refused:
+        list(blocks)
+    assert "24-hour" in refused.value.remedy
+    faults.clear()
+    first += list(WAYS[way](client).blocks(ALL, after=bookmark))
     assert [row[:-1] for row in rows_of(first)] == expected(table)
 
 
@@ -217,7 +215,5 @@ def test_another_org_never_sees_these_rows(local_orgs, table, way):
 def test_a_bookmark_opens_nothing_in_another_org(local_orgs, client, table, way):
     blocks = WAYS[way](client).blocks(ALL)
     bookmark = next(blocks).bookmark
-    if way == "rest":
-        bookmark = Bookmark("rest", "x", f"{client.base}/query/01g000000000001AAA-200", 200)
     with pytest.raises(SalesforceError):
         list(WAYS[way](local_orgs.client(1)).blocks(ALL, after=bookmark))

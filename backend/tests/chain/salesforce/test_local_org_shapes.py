@@ -8,7 +8,16 @@ import requests
 pytestmark = pytest.mark.slow
 
 FIELD = {"name", "label", "type", "inlineHelpText", "length", "precision", "scale", "nillable", "custom", "unique"}
-FIELD |= {"externalId", "idLookup", "calculated", "createable", "updateable", "aggregatable", "restrictedPicklist"}
+FIELD |= {
+    "externalId",
+    "idLookup",
+    "caseSensitive",
+    "calculated",
+    "createable",
+    "updateable",
+    "aggregatable",
+    "restrictedPicklist",
+}
 FIELD |= {"picklistValues", "referenceTo", "relationshipName", "compoundFieldName"}
 OBJECT = {"name", "label", "labelPlural", "keyPrefix", "custom", "createable", "updateable", "queryable", "fields"}
 OBJECT |= {"childRelationships", "recordTypeInfos"}

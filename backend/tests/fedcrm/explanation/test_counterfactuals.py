@@ -91,15 +91,19 @@ def possible(schema, X, weights, meaning):
     ideas = ideas_of(schema, {"amount": meaning})
     profile = Profile.fit(schema, X, np.ones(4), np.random.default_rng(0))
     parts: Parts = Linear(weights)  # type: ignore[assignment]  # a stand-in with the two things that are used
-    return ideas, parts, Possibilities.of(schema, ideas, profile, parts)
+    possibilities = Possibilities.of(schema, ideas, profile, parts)
+
+    def changes(rows):
+        return possibilities.changes(rows, profile.cells(rows), parts.additive(rows), Calibration.identity(), 1)
+
+    return ideas, parts, possibilities, changes
 
 
 def test_what_is_computed_from_a_value_changes_with_it(money):
     schema, X = money
     weights = [0.004, 0.3, 0.0, 0.5]
-    ideas, parts, found = possible(schema, X, weights, Meaning(moves=Moves.BOTH))
-    margin = parts.additive(X)
-    for x, changes in zip(X[:50], found.changes(X[:50], margin[:50], Calibration.identity(), 1), strict=True):
+    ideas, parts, _, changes_of = possible(schema, X, weights, Meaning(moves=Moves.BOTH))
+    for x, changes in zip(X[:50], changes_of(X[:50]), strict=True):
         for change in changes:
             made = x.copy()
             raw = {"amount": change.to, "budget": f"{x[2]:g}"}
@@ -113,8 +117,8 @@ def test_what_is_computed_from_a_value_changes_with_it(money):
 def test_a_number_moves_only_the_declared_way(money, moves, comparison):
     schema, X = money
     sign = 1 if moves is Moves.UP else -1
-    _, parts, found = possible(schema, X, [sign * 0.01, 0, 0, 0], Meaning(moves=moves))
-    changes = [c for cs in found.changes(X, parts.additive(X), Calibration.identity(), 1) for c in cs]
+    _, _, _, changes_of = possible(schema, X, [sign * 0.01, 0, 0, 0], Meaning(moves=moves))
+    changes = [c for cs in changes_of(X) for c in cs]
     assert changes
     assert {c.comparison for c in changes} == {comparison}
 
@@ -122,8 +126,8 @@ def test_a_number_moves_only_the_declared_way(money, moves, comparison):
 def test_declared_ends_and_whole_numbers_are_kept(money):
     schema, X = money
     meaning = Meaning(moves=Moves.BOTH, low=200, high=300, whole=True)
-    _, parts, found = possible(schema, X, [0.01, 0, 0, 0], meaning)
-    to = {float(c.to) for cs in found.changes(X, parts.additive(X), Calibration.identity(), 1) for c in cs}
+    _, _, _, changes_of = possible(schema, X, [0.01, 0, 0, 0], meaning)
+    to = {float(c.to) for cs in changes_of(X) for c in cs}
     assert to
     assert min(to) >= 200
     assert max(to) <= 300
@@ -133,10 +137,10 @@ def test_declared_ends_and_whole_numbers_are_kept(money):
 def test_the_smallest_change_that_does_enough_is_taken(money):
     schema, X = money
     weights = np.array([0.01, 0, 0, 0])
-    _, parts, found = possible(schema, X, weights, Meaning(moves=Moves.UP))
+    _, _, found, changes_of = possible(schema, X, weights, Meaning(moves=Moves.UP))
     [column] = found.columns
     values = np.sort(column.values)
-    for x, changes in zip(X, found.changes(X, parts.additive(X), Calibration.identity(), 1), strict=True):
+    for x, changes in zip(X, changes_of(X), strict=True):
         for change in changes:
             before = Calibration.identity().probability(np.array([x[0] * 0.01]))[0]
             gains = {
@@ -144,3 +148,25 @@ def test_the_smallest_change_that_does_enough_is_taken(money):
             }
             enough = [v for v, g in gains.items() if g >= max(0.5 * max(gains.values()), 0.02) - 1e-12]
             assert float(change.to) == pytest.approx(min(enough))
+
+
+def test_a_value_that_never_meets_the_records_other_categories_is_not_proposed():
+    """Who has no internet has no online security to buy; who has, may."""
+    schema = Schema(
+        (
+            Field("internet", Kind.CATEGORICAL, ("internet",), "category", categories=("yes", "no")),
+            Field("security", Kind.CATEGORICAL, ("security",), "category", categories=("yes", "no", "no internet")),
+        )
+    )
+    rng = np.random.default_rng(0)
+    internet = rng.integers(0, 2, 300)
+    security = np.where(internet == 1, 2, rng.integers(0, 2, 300))
+    X = np.stack([internet, security], axis=1).astype(np.float32)
+    ideas = ideas_of(schema, {"security": Meaning(moves=Moves.BOTH, choices=("yes", "no"))})
+    profile = Profile.fit(schema, X, np.ones(2), rng)
+    parts: Parts = Linear([0.0, -1.0])  # type: ignore[assignment]  # a stand-in with the two things that are used
+    found = Possibilities.of(schema, ideas, profile, parts).changes(
+        X, profile.cells(X), parts.additive(X), Calibration.identity(), 1
+    )
+    for x, changes in zip(X, found, strict=True):
+        assert [c.to for c in changes] == (["yes"] if x[1] == 1 else [])

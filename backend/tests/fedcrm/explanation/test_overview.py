@@ -55,5 +55,5 @@ def test_segments_too_small_to_judge_show_their_number_only(card):
 def test_drift_is_against_the_records_behind_the_profile(card, explainer, world):
     fresh = np.arange(len(world.y)) >= world.trained - 80
     profile = explainer.background.profile
-    counts = profile.counts(world.X[fresh])
+    counts = profile.counts(profile.cells(world.X[fresh]))
     assert card["drift"]["amount"] == pytest.approx(stability_index(profile.fields[0].counts, counts[0]), abs=1e-4)

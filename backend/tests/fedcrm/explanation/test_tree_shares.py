@@ -24,7 +24,7 @@ def boosters(depth, *, categories=0, gaps=True, rounds=25, fields=6, seed=0):
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 6, 9])
-@pytest.mark.parametrize("categories", [0, 3, 12])
+@pytest.mark.parametrize("categories", [0, 3, 12, 300])
 def test_shares_are_those_of_xgboosts_tree_shap(depth, categories):
     booster, X, data = boosters(depth, categories=categories)
     table = TreeTable.of([(1.0, booster)])
@@ -72,6 +72,16 @@ def test_trees_that_do_not_ask_a_field_do_not_move_when_it_does():
     np.testing.assert_allclose(
         asking.margin(moved) - asking.margin(X), table.margin(moved) - table.margin(X), atol=1e-12
     )
+
+
+def test_categories_beyond_all_that_were_trained_on_go_where_xgboost_sends_them():
+    booster, X, _ = boosters(4, categories=40)
+    table = TreeTable.of([(1.0, booster)])
+    X[:, 1] = np.resize([39, 40, 63, 64, 500, 100_000], len(X))
+    types = ["q", "c", "q", "q", "q", "q"]
+    zero = np.zeros(len(X), np.float32)
+    data = xgb.DMatrix(X, base_margin=zero, feature_types=types, enable_categorical=True, nthread=1)
+    np.testing.assert_allclose(table.margin(X), booster.predict(data, output_margin=True), atol=1e-5)
 
 
 def test_no_trees_say_nothing():

@@ -210,7 +210,7 @@ def test_neither_key_nor_assertion_nor_secret_is_in_what_is_said_when_nobody_ans
         text = "".join(traceback.format_exception(refused.value)) + repr(grant)
         assert "s3cret" not in text
         assert "PRIVATE" not in text
-        assert refused.value.__cause__ is None
+        assert refused.value.__cause__ is refused.value.__context__ is None
 
 
 @pytest.mark.parametrize(

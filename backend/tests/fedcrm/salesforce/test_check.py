@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from fedcrm.salesforce.auth import JwtBearer, TokenEndpoint
+from fedcrm.salesforce.auth import JwtBearer, SessionToken, TokenEndpoint
 from fedcrm.salesforce.check import Verdict, check_org
 from fedcrm.salesforce.client import Client
+from fedcrm.salesforce.session import OrgSession
 from fedcrm.secrets import Secret
 
 NEEDED = {"Account": ("Id", "Name", "CreatedDate")}
@@ -111,6 +112,22 @@ def test_a_package_without_namespace_is_found(findings, org):
     org.parents["Feature_Block__c"] = {"Id": "id"}
     (found,) = findings("package")
     assert (found.verdict, "without a namespace" in found.words) == (Verdict.GOOD, True)
+
+
+def test_a_ready_session_that_ended_ends_the_check(findings, org, pki, retry):
+    at = TokenEndpoint("tiny", org.url, SessionToken(Secret("00DTINY00000001!gone")), ca_file=str(pki.ca_file))
+    found = findings(at=at, of=Client(OrgSession(at, ca_file=str(pki.ca_file), retry=retry)))
+    assert [(f.what, f.verdict) for f in found] == [("login", Verdict.GOOD), ("the org", Verdict.WRONG)]
+    assert "new session token" in found[-1].remedy
+
+
+def test_an_installed_package_is_found_with_its_version(findings, org):
+    org.parents["fedcrm__Feature_Block__c"] = {"Id": "id"}
+    assert "version cannot be read" in findings("package")[0].words
+    version = {"MajorVersion": 1, "MinorVersion": 4, "PatchVersion": 0}
+    org.tooling_rows = [{"SubscriberPackageVersion": version}]
+    (found,) = findings("package")
+    assert (found.verdict, found.words) == (Verdict.GOOD, "installed, version 1.4.0")
 
 
 def test_the_end_of_a_certificate_is_found(findings, org, pki, expired_certificate, retry):

@@ -73,6 +73,18 @@ def test_an_org_that_was_added_is_listed_used_and_forgotten(fedcrm, options, org
     assert "No orgs yet" in fedcrm("org", "list")[1]
 
 
+def test_an_org_may_be_added_by_client_credentials_or_with_a_session(fedcrm, options, org, tmp_path):
+    common = {k: options[k] for k in ("--login-url", "--ca-file")}
+    (tmp_path / "token").write_text(org.new_token() + "\n")
+    secret = common | {"--consumer-key": org.consumer_key, "--secret-command": "echo s3cret"}
+    assert fedcrm("org", "add", "by-secret", *words(secret))[0] == 0
+    assert fedcrm("org", "add", "by-token", *words(common | {"--token-file": tmp_path / "token"}))[0] == 0
+    found = {o["alias"]: o["login"] for o in json.loads(fedcrm("org", "list", "--json")[1])["orgs"]}
+    assert found == {"by-secret": "client credentials", "by-token": "session token"}
+    for alias in found:
+        assert fedcrm("schema", "snapshot", "--org", alias, "--out", tmp_path / "s.json")[0] == 0
+
+
 def test_no_word_printed_is_a_secret(fedcrm, options, org, pki):
     printed = "".join(fedcrm("org", "add", "north", *words(options))[1:])
     printed += "".join(fedcrm("org", "check", "north")[1:] + fedcrm("org", "list", "--json")[1:])
@@ -150,6 +162,14 @@ def test_an_unknown_org_is_named_with_the_known_ones(fedcrm, options, tmp_path):
     for command in (("org", "check", "x"), ("schema", "snapshot", "--org", "x", "--out", tmp_path / "s")):
         status, _, err = fedcrm(*command)
         assert (status, "known: north" in err) == (2, True)
+
+
+def test_orgs_are_kept_at_home_unless_told_otherwise(fedcrm, options, monkeypatch, tmp_path):
+    monkeypatch.delenv("FEDCRM_ORGS")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert fedcrm("org", "add", "north", *words(options))[0] == 0
+    assert (tmp_path / ".fedcrm" / "orgs" / "north.json").exists()
+    assert "north" in fedcrm("org", "list", "--orgs", "~/.fedcrm/orgs")[1]
 
 
 def test_a_snapshot_says_what_changed_since_an_earlier_one(fedcrm, options, org, tmp_path):

@@ -258,6 +258,26 @@ def test_a_job_that_fails_is_named_with_the_orgs_reason(client, table, way):
     assert refused.value.job.startswith("750")
 
 
+@pytest.mark.parametrize("way", ["bulk2", "bulk1"])
+def test_a_job_that_is_never_done_is_given_up_with_its_id(client, table, way, waits):
+    create, batch = table.create_query, table.async_batch
+
+    def slow(request, *job):
+        answer = batch(request, *job) if job else create(request)
+        for found in table.jobs.values():
+            found["state"] = "Open" if job else "InProgress"
+            for one in found.get("batches", {}).values():
+                one["state"] = "InProgress"
+        return answer
+
+    table.create_query = table.async_batch = slow
+    maker = {"bulk2": Bulk2Extractor, "bulk1": Bulk1Extractor}[way]
+    with pytest.raises(JobFailed, match="not done after 60 seconds"):
+        list(maker(client, patience=60).blocks(ALL))
+    assert sum(waits) > 50
+    assert len(waits) < 25  # each look is one of the day's calls
+
+
 def test_a_field_that_changes_its_type_under_the_extraction_is_noticed_at_its_end(extractor, table):
     blocks = extractor.blocks(ALL)
     next(blocks)
@@ -318,6 +338,13 @@ def test_a_job_read_to_its_end_is_deleted_and_one_left_in_the_middle_is_kept(cli
     assert len(table.jobs) == 1
 
 
+@pytest.mark.parametrize("name", ["Sforce-Locator", "Sforce-NumberOfRecords"])
+def test_a_page_whose_headers_a_proxy_took_away_is_no_last_page(client, table, name):
+    table.lost_headers = {name}
+    with pytest.raises(UnexpectedReply):
+        list(MAKERS["bulk2"](client).blocks(ALL))
+
+
 def test_a_page_compressed_on_its_way_is_read(client, table):
     create = table.create_query
 
@@ -335,6 +362,33 @@ def test_a_bulk_1_batch_whose_reply_is_lost_begins_another_job_so_that_no_row_co
     plant("/batch$", cut_after=-1)
     assert together(MAKERS["bulk1"](client).blocks(ALL)) == expected(table.rows)
     assert len(table.sent("POST", "/job$")) == 2
+
+
+def test_bulk_1_batches_of_several_results_are_read_whole_and_a_result_that_ends_early_is_noticed(client, table, plant):
+    table.results_a_batch = 3
+    assert together(MAKERS["bulk1"](client).blocks(ALL)) == expected(table.rows)
+    table.types, table.rows = {"Id": "id"}, [{"Id": f"001{i}"} for i in range(103)]
+    client.describe("Account", fresh=True)
+    plant("/result/752", drop_rows=2, skip=1)
+    with pytest.raises(UnexpectedReply, match="has 40 rows and gave 38"):
+        list(MAKERS["bulk1"](client).blocks(Extraction("Account", ("Id",))))
+
+
+def test_a_bulk_1_job_that_somebody_aborted_is_no_small_table(client, table):
+    blocks = MAKERS["bulk1"](client).blocks(ALL)
+    next(blocks)
+    (job,) = table.jobs.values()
+    job["state"] = "Aborted"
+    for batch in list(job["batches"].values())[2:]:
+        batch.update(state="NotProcessed", rows=[])
+    with pytest.raises(JobFailed, match="Aborted"):
+        list(blocks)
+
+
+@pytest.mark.parametrize("rows", [199, 2_001])
+def test_a_page_of_a_size_the_platform_does_not_know_is_refused(client, rows):
+    with pytest.raises(SettingsError, match="200 to 2000"):
+        RestExtractor(client, page_rows=rows)
 
 
 def test_few_rows_are_read_by_rest_and_many_by_bulk(client, table):

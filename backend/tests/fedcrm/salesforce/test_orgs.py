@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import stat
+import sys
 
 import pytest
 
 from fedcrm.errors import SecretsLocked, SettingsError, WrongOrg
 from fedcrm.salesforce.auth import ClientCredentials, JwtBearer, SessionToken
 from fedcrm.salesforce.orgs import Orgs, RegisteredOrg
-from fedcrm.secrets import KeyCommand, KeyFile, Secret, SecretCommand
+from fedcrm.secrets import KeyCommand, KeyFile, KeyService, Secret, SecretCommand
 
 
 @pytest.fixture
@@ -126,6 +127,22 @@ def test_the_storage_key_may_lie_elsewhere_or_come_from_a_command(tmp_path, nort
         Orgs.create(tmp_path / name, source).add(north)
         assert Orgs.open(tmp_path / name).get("north") == north
         assert not (tmp_path / name / "storage.key").exists()
+
+
+def test_the_storage_key_may_be_wrapped_by_a_key_service(tmp_path, north):
+    script = tmp_path / "kms"
+    script.write_text(
+        f"#!{sys.executable}\n"
+        "import base64, sys\n"
+        "print(base64.b64encode(base64.b64decode(sys.stdin.read())[::-1]).decode())\n"
+    )
+    script.chmod(0o700)
+    Orgs.create(tmp_path / "orgs", KeyService.create(str(script))).add(north)
+    assert Orgs.open(tmp_path / "orgs").get("north") == north
+    assert not (tmp_path / "orgs" / "storage.key").exists()
+    script.unlink()
+    with pytest.raises(SettingsError, match="cannot be run"):
+        Orgs.open(tmp_path / "orgs").get("north")
 
 
 def test_a_storage_key_that_is_not_to_be_had_makes_no_directory(tmp_path):

@@ -85,6 +85,7 @@ def test_a_connection_that_never_was_may_be_tried_again_also_for_a_write(session
     with pytest.raises(OrgUnreachable) as refused:
         session.post("/services/data/v67.0/jobs/ingest", json={})
     assert "4 attempts" in str(refused.value)
+    assert refused.value.__context__ is None  # requests' own error holds the request, and so the token
     assert token.value.reveal() not in str(refused.value)
 
 

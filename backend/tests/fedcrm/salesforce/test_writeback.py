@@ -136,6 +136,11 @@ def test_rows_that_cannot_be_told_apart_are_refused_before_any_is_sent(write, or
     assert not [r for r in org.requests if r.method in ("PATCH", "PUT")]
 
 
+def test_keys_that_differ_in_capitals_are_two_where_the_field_says_so(write, org):
+    org.case_sensitive.add("Key__c")
+    assert write([{"Key__c": "a"}, {"Key__c": "A"}]).saved == 2
+
+
 def test_a_field_that_may_not_be_written_is_named_before_any_row_is_sent(write, org):
     org.types["CreatedDate"] = "datetime"
     with pytest.raises(AccessDenied, match="write") as refused:

@@ -62,7 +62,7 @@ class TinyOrg:
         self.object_name, self.types = "Account", {"Id": "id"}
         self.rows: list[dict[str, Any]] = []
         self.parents: dict[str, dict[str, str]] = {}
-        self.external_ids = {"Key__c"}
+        self.external_ids, self.case_sensitive = {"Key__c"}, set()
         self.public_key, self.consumer_key, self.username = "", "3MVGtiny", "node@tiny.example"
         self.audiences: list[str] = []
         self.login_refusal: tuple[int, str, str] | None = None
@@ -71,7 +71,9 @@ class TinyOrg:
         self.faults: list[Fault] = []
         self.requests: list[Request] = []
         self.used, self.calls_a_day = 0, 15_000
-        self.page_rows = 2_000
+        self.page_rows, self.results_a_batch = 2_000, 1
+        self.lost_headers: set[str] = set()
+        self.tooling_rows: list[dict[str, Any]] = []
         self.row_errors: dict[str, list[str]] = {}
         self.jobs: dict[str, dict[str, Any]] = {}
         self.visible: int | None = None
@@ -215,6 +217,7 @@ class TinyOrg:
                 "nillable": field != "Id",
                 "custom": field.endswith("__c"),
                 "externalId": field in self.external_ids,
+                "caseSensitive": field in self.case_sensitive,
                 "createable": field not in readable,
                 "updateable": field not in readable,
                 "aggregatable": kind not in ("boolean", "textarea", "multipicklist"),
@@ -258,7 +261,7 @@ class TinyOrg:
         return refused or self._page(soql, 0)
 
     def tooling(self, r):
-        return _json(200, {"size": 0, "totalSize": 0, "done": True, "records": []})
+        return _json(200, {"size": len(self.tooling_rows), "done": True, "records": self.tooling_rows})
 
     def more(self, r, cursor):
         key, start = cursor.rsplit("-", 1)
@@ -302,7 +305,8 @@ class TinyOrg:
         if job not in self.jobs:
             return _errors(404, "NOT_FOUND", "The requested resource does not exist")
         state = self.jobs[job].get("state", "JobComplete")
-        return _json(200, {"id": job, "state": state, "errorMessage": self.jobs[job].get("error")})
+        count, error = len(self.jobs[job]["rows"]), self.jobs[job].get("error")
+        return _json(200, {"id": job, "state": state, "errorMessage": error, "numberRecordsProcessed": count})
 
     def query_results(self, r, job):
         if job not in self.jobs:
@@ -316,6 +320,7 @@ class TinyOrg:
             "Sforce-NumberOfRecords": str(len(here)),
             "Sforce-Locator": "null" if end >= len(rows) else str(end),
         }
+        headers = {name: value for name, value in headers.items() if name not in self.lost_headers}
         body = self._csv(_fields(self.jobs[job]["soql"]), here)
         if self.jobs[job].get("gzip") and "gzip" in r.headers.get("accept-encoding", ""):
             return 200, {**headers, "Content-Encoding": "gzip"}, gzip.compress(body)
@@ -413,6 +418,9 @@ class TinyOrg:
         self.jobs[job]["state"] = "Closed"
         return _xml(200, "jobInfo", {"id": job, "state": "Closed"})
 
+    def async_state(self, r, job):
+        return _xml(200, "jobInfo", {"id": job, "state": self.jobs[job]["state"]})
+
     def async_batch(self, r, job):
         soql, chunk = r.body.decode(), self.jobs[job]["chunk"]
         batches = self.jobs[job]["batches"]
@@ -446,11 +454,15 @@ class TinyOrg:
         return _xml(200, "batchInfo", self._batch(job, batch))
 
     def async_results(self, r, job, batch):
-        return _xml(200, "result-list", {"result": f"752{batch[3:]}"})
+        results = "".join(f"<result>752{batch[3:]}{n}</result>" for n in range(self.results_a_batch))
+        text = f'<?xml version="1.0"?><result-list xmlns="{ASYNC}">{results}</result-list>'
+        return 200, {"Content-Type": "application/xml"}, text.encode()
 
     def async_result(self, r, job, batch, result):
         found = self.jobs[job]["batches"][batch]
-        return 200, {"Content-Type": "text/csv"}, self._csv(_fields(found["soql"]), found["rows"])
+        size = -(-len(found["rows"]) // self.results_a_batch)
+        here = found["rows"][int(result[-1]) * size :][:size]
+        return 200, {"Content-Type": "text/csv"}, self._csv(_fields(found["soql"]), here)
 
 
 _V = r"/services/data/v\d\d\.0"
@@ -477,6 +489,7 @@ _ROUTES = [
     ("GET", f"{_V}/jobs/ingest/(\\w+)/(\\w+)", "ingest_table"),
     ("POST", _A, "async_job"),
     ("POST", f"{_A}/(\\w+)", "async_close"),
+    ("GET", f"{_A}/(\\w+)", "async_state"),
     ("POST", f"{_A}/(\\w+)/batch", "async_batch"),
     ("GET", f"{_A}/(\\w+)/batch", "async_batches"),
     ("GET", f"{_A}/(\\w+)/batch/(\\w+)", "async_batch_state"),

@@ -77,3 +77,14 @@ def test_counts_survive_the_service_and_go_on(start):
     running.service.watch.flush()
     running.service.watch.flush()
     assert report(running)["records"] == 220
+
+
+def test_alerts_that_stand_are_logged_and_counted(running, caplog):
+    running.predict(records(np.random.default_rng(0), shift=2.0))
+    with caplog.at_level("WARNING", logger="fedcrm.service"):
+        running.service.look()
+    facts_of = [r.facts for r in caplog.records if r.getMessage() == "alert"]
+    assert ("drift", "amount") in {(f["kind"], f["name"]) for f in facts_of}
+    assert f"fedcrm_watch_alerts {len(facts_of)}.0" in running.client.get("/metrics").text
+    running.service.keep_up()
+    assert "fedcrm_models_serving 1.0" in running.client.get("/metrics").text

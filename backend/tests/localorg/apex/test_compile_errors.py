@@ -50,6 +50,8 @@ def message_of(statement):
         ("Integer i = 3000000000;", "Illegal integer: 3000000000"),
         ("1 + 1;", "Expression cannot be a statement."),
         ("final Integer x = 1; x = 2;", "Final variable has already been initialized: x"),
+        ("Integer number = 1;", "Identifier name is reserved: number"),
+        ("Integer x_ = 1;", "Invalid character in identifier: x_"),
         ("Contact c = [SELECT Id FROM Account];", "Illegal assignment from List<Account> to Contact"),
     ],
 )

@@ -1,6 +1,7 @@
 """Apex of a whole org: anonymous blocks, tests, jobs, REST, actions, controllers; and what failures leave behind."""
 
 import json
+import time
 from datetime import timedelta
 
 import pytest
@@ -43,6 +44,31 @@ def test_a_block_may_declare_methods_and_classes(run):
     assert run(block) == ["8"]
 
 
+@pytest.mark.parametrize(
+    ("block", "shown"),
+    [
+        ("Map<Id, List<Integer>> m = new Map<Id, List<Integer>>(); System.debug(m);", "{}"),
+        ("List<Account> rows = [SELECT Id FROM Account];\nSystem.debug(rows.size());", "0"),
+        ("Set<Id> ids = new Set<Id>(); for (Integer i : new Integer[]{1, 2}) { System.debug(i); }", "1"),
+    ],
+)
+def test_a_block_may_begin_with_a_generic_type(run, block, shown):
+    assert run(block)[0] == shown
+
+
+@pytest.mark.parametrize(
+    ("block", "message", "line", "column"),
+    [
+        ("Integer x = 'a';", "Illegal assignment from String to Integer", 1, 13),
+        ("Integer x = 1;\nInteger y = ;", "Unexpected token '='.", 2, 11),
+        ("Integer x = 1", "Missing ';' at '<EOF>'", 1, 14),
+    ],
+)
+def test_a_blocks_error_has_its_place(org, engine, block, message, line, column):
+    problem = engine.execute_anonymous(org.admin_context(), block).problem
+    assert (problem.message, problem.line, problem.column) == (message, line, column)
+
+
 def test_statics_belong_to_one_transaction(org, deploy, run):
     deploy(org, Counter="public class Counter { public static Integer count = 0; }")
     assert run("Counter.count++; System.debug(Counter.count);") == ["1"]
@@ -57,18 +83,30 @@ def test_a_loop_without_end_meets_the_cpu_limit(run, monkeypatch):
     assert run("while (true) { }") == "System.LimitException: Apex CPU time limit exceeded"
 
 
+def test_a_text_without_end_meets_the_heap_limit(run):
+    block = "String s = 'a'; while (true) { s += s; }"
+    assert run(block).startswith("System.LimitException: Apex heap size too large: ")
+
+
+def test_recursion_of_the_platforms_depth_runs(run):
+    block = "Integer f(Integer x) { return x == 0 ? 0 : 1 + f(x - 1); } System.debug(f(990));"
+    assert run(block) == ["990"]
+
+
 def test_recursion_without_end_meets_the_stack_limit(run):
     block = "Integer f(Integer x) { return f(x + 1); } f(1);"
     assert run(block) == "System.LimitException: Maximum stack depth reached: 1001"
 
 
-def test_a_limit_cannot_be_caught_and_runs_no_finally(org, run):
+def test_a_limit_cannot_be_caught_and_runs_no_finally(org, engine):
     block = """
     try {
         for (Integer i = 0; i < 101; i++) { List<Account> rows = [SELECT Id FROM Account]; }
     } catch (Exception e) { System.debug('caught'); } finally { System.debug('finally'); }
     """
-    assert run(block) == "System.LimitException: Too many SOQL queries: 101"
+    outcome = engine.execute_anonymous(org.admin_context(), block)
+    assert outcome.exception == "System.LimitException: Too many SOQL queries: 101"
+    assert list(outcome.debug) == []
 
 
 def test_too_many_rows_of_dml_are_refused(run):
@@ -247,13 +285,66 @@ def test_the_background_runs_jobs_on_real_time(org, deploy, run, engine):
     engine.start_background()
     try:
         run("System.enqueueJob(new Chain(1));")
-        for _ in range(100):
-            if count(org, "SELECT COUNT() FROM Account") == 2:
-                break
-            engine._background._running.acquire(timeout=0.05) and engine._background._running.release()
+        deadline = time.monotonic() + 30
+        while count(org, "SELECT COUNT() FROM Account") < 2 and time.monotonic() < deadline:
+            time.sleep(0.02)
     finally:
         engine.stop_background()
     assert count(org, "SELECT COUNT() FROM Account") == 2
+
+
+def test_an_aborted_job_does_not_run(org, deploy, run, engine):
+    deploy(org, Chain=CHAIN)
+    run("Id job = System.enqueueJob(new Chain(0)); System.abortJob(job);")
+    run("System.abortJob(System.enqueueJob(new Chain(0)));")
+    engine.run_pending_jobs()
+    assert count(org, "SELECT COUNT() FROM Account") == 0
+    assert count(org, "SELECT COUNT() FROM AsyncApexJob WHERE Status = 'Aborted'") == 2
+
+
+def test_a_job_waits_for_the_next_process(org, deploy, run):
+    deploy(org, Chain=CHAIN)
+    run("System.enqueueJob(new Chain(0));")
+    later = Engine(org)
+    assert later.run_pending_jobs() == 1
+    assert count(org, "SELECT COUNT() FROM Account") == 1
+
+
+def test_a_job_that_was_in_the_middle_when_the_process_ended_has_failed(org, deploy, run):
+    deploy(org, Chain=CHAIN)
+    run("System.enqueueJob(new Chain(0));")
+    with org.transaction(org.admin_context().as_platform()) as transaction:
+        [row] = transaction.query("SELECT Id FROM AsyncApexJob")
+        transaction.update("AsyncApexJob", [{"Id": row["Id"], "Status": "Processing"}])
+    later = Engine(org)
+    later.start_background()
+    later.stop_background()
+    assert count(org, "SELECT COUNT() FROM Account") == 0
+    with org.transaction(org.admin_context()) as transaction:
+        [job] = transaction.query("SELECT Status, ExtendedStatus FROM AsyncApexJob")
+    assert job == {"Status": "Failed", "ExtendedStatus": "The org was stopped while the job ran"}
+
+
+def test_a_jobs_object_travels_without_what_is_transient(org, deploy, run, engine):
+    body = """
+    public class Carrier implements Queueable {
+        private Map<String, List<Decimal>> numbers = new Map<String, List<Decimal>>{ 'a' => new List<Decimal>{ 1.50 } };
+        private transient String secret = 'here';
+        private Account record = new Account(Name = 'carried');
+        private Carrier self;
+        public Carrier() { self = this; }
+        public void execute(QueueableContext context) {
+            record.Description = numbers + ' ' + secret + ' ' + (self === this);
+            insert record;
+        }
+    }
+    """
+    deploy(org, Carrier=body)
+    run("System.enqueueJob(new Carrier());")
+    engine.run_pending_jobs()
+    with org.transaction(org.admin_context()) as transaction:
+        [row] = transaction.query("SELECT Description FROM Account")
+    assert row["Description"] == "{a=(1.50)} null true"
 
 
 # ---- callouts

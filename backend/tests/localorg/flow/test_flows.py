@@ -213,6 +213,28 @@ def test_lookups_decisions_and_creates(org, flows, install):
 
 
 @pytest.mark.parametrize(
+    ("mode", "success"), [("", False), ("SystemModeWithSharing", True), ("SystemModeWithoutSharing", True)]
+)
+def test_a_flow_started_by_name_has_the_users_rights_unless_it_says_otherwise(org, flows, install, mode, success):
+    create = """
+    <recordCreates><name>Make</name><object>Account</object>
+      <inputAssignments><field>Name</field><value><stringValue>made</stringValue></value></inputAssignments>
+    </recordCreates>
+    <start><connector><targetReference>Make</targetReference></connector></start>
+    """
+    run_in = f"<runInMode>{mode}</runInMode>" if mode else ""
+    install(Make=f"<processType>AutoLaunchedFlow</processType>{create}{run_in}<status>Active</status>")
+    with org.transaction(org.admin_context().as_platform()) as transaction:
+        [profile] = transaction.query("SELECT Id FROM Profile WHERE Name = 'Minimum Access - Salesforce'")
+        user = {"Username": "o@example.com", "LastName": "O", "Email": "o@example.com", "Alias": "o"}
+        more = {"ProfileId": profile["Id"], "TimeZoneSidKey": "UTC", "IsActive": True, "LocaleSidKey": "en_US"}
+        texts = {"LanguageLocaleKey": "en_US", "EmailEncodingKey": "UTF-8"}
+        [saved] = transaction.insert("User", [user | more | texts])
+    [outcome] = flows.start(org.context_for(saved.id), "Make", [{}])
+    assert outcome.success is success
+
+
+@pytest.mark.parametrize(
     ("body", "part"),
     [
         ("<loops><name>Each</name></loops><processType>AutoLaunchedFlow</processType>", "loops Each"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ from simple_salesforce import Salesforce
 
 from localorg.http.server import Server
 from localorg.http.serving import connection_document, served_in_thread
+from localorg.metadata.kinds import kind_of_path
 
 
 @dataclass
@@ -81,3 +84,27 @@ def salesforce(served: Served) -> Callable[..., Salesforce]:
         return Salesforce(instance_url=org["instance_url"], session_id=org["access_token"], version=version)
 
     return client
+
+
+@pytest.fixture
+def package_of() -> Callable[[dict[str, str]], bytes]:
+    """A deployment's zip of these files, its package.xml naming all of them."""
+
+    def zipped(files: dict[str, str]) -> bytes:
+        members: dict[str, list[str]] = {}
+        for path in files:
+            kind = kind_of_path(path)
+            assert kind is not None
+            members.setdefault(kind.name, []).append(path.split("/")[1].removesuffix(f".{kind.suffix}"))
+        types = "".join(
+            f"<types>{''.join(f'<members>{name}</members>' for name in names)}<name>{kind}</name></types>"
+            for kind, names in members.items()
+        )
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w") as archive:
+            archive.writestr("package.xml", f"<Package>{types}<version>67.0</version></Package>")
+            for path, content in files.items():
+                archive.writestr(path, content)
+        return out.getvalue()
+
+    return zipped

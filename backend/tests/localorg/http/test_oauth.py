@@ -117,3 +117,26 @@ def test_soap_and_password_logins_need_a_password_that_was_set(served):
     granted = served.session.post(path, envelope.format("correct horse"), headers={"content-type": "text/xml"})
     assert granted.status_code == 200
     assert f"<sessionId>{org['org_id'][:15]}!" in granted.text
+
+
+def test_client_credentials_need_the_secret_and_a_run_as_user(served):
+    org = served.org()
+
+    def token(key, secret, *, basic=False):
+        form = {"grant_type": "client_credentials"}
+        if not basic:
+            form |= {"client_id": key, "client_secret": secret}
+        auth = (key, secret) if basic else None
+        return served.session.post(served.url + "/services/oauth2/token", data=form, auth=auth, timeout=30)
+
+    app = served.call("POST", "/_local/apps", json={"org": "org1", "run_as": org["username"]}).json()
+    for basic in (True, False):
+        granted = token(app["consumer_key"], app["consumer_secret"], basic=basic)
+        assert granted.status_code == 200
+        assert granted.json()["access_token"].startswith(org["org_id"][:15])
+    assert token(app["consumer_key"], "wrong").json()["error"] == "invalid_client"
+    assert token("3MVGunknown", "x").json()["error"] == "invalid_client_id"
+    bare = served.call("POST", "/_local/apps", json={"org": "org1"}).json()
+    refused = token(bare["consumer_key"], bare["consumer_secret"]).json()
+    assert refused["error_description"] == "no client credentials user enabled"
+    assert served.call("POST", "/_local/apps", json={"org": "org1", "run_as": "nobody"}).status_code == 400

@@ -64,6 +64,25 @@ def test_json_and_xml_queries_have_their_own_results(bulk, waited):
             assert b"<records><type>User</type><Id>005" in body
 
 
+def test_json_and_xml_batches_are_loaded(bulk, waited, salesforce):
+    nil = '<Site xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:nil="true"/>'
+    bodies = {
+        "JSON": json.dumps([{"attributes": {"type": "Account"}, "Name": "JS 1"}, {"Name": ""}]),
+        "XML": '<sObjects xmlns="http://www.force.com/2009/06/asyncapi/dataload">'
+        f"<sObject><type>Account</type><Name>XM 1</Name>{nil}</sObject><sObject><Name></Name></sObject></sObjects>",
+    }
+    for content_type, body in bodies.items():
+        job = bulk.create_insert_job("Account", contentType=content_type)
+        batch = bulk.post_batch(job, body)
+        bulk.wait_for_batch(job, batch)
+        saved, refused = bulk.get_batch_results(batch, job)
+        assert [saved.success, refused.success] == [True, False]
+        assert "REQUIRED_FIELD_MISSING" in str(refused.error)
+        assert bulk.get_query_batch_request(batch, job) == body
+    names = salesforce().query("SELECT Name FROM Account WHERE Name IN ('JS 1', 'XM 1') ORDER BY Name")
+    assert [row["Name"] for row in names["records"]] == ["JS 1", "XM 1"]
+
+
 def test_failed_rows_carry_code_message_and_fields(bulk, waited):
     job = bulk.create_insert_job("Contact", contentType="CSV")
     batch = bulk.post_batch(

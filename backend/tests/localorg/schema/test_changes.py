@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from localorg.errors import OrgError
@@ -76,6 +78,19 @@ def test_names_resolve_with_and_without_the_orgs_namespace():
     assert subscriber.get("fedcrm__Block__c") is made
     assert subscriber.get("Block__c", within="fedcrm") is made
     assert subscriber.child(subscriber.object("Account"), "fedcrm__Blocks__r").child is made
+
+
+def test_a_packages_code_means_its_own_object_where_the_org_has_one_of_that_name(work):
+    make(work, "Thing__c")
+    make(work, "pkg__Thing__c", custom_field("pkg__Key__c", FieldType.STRING, external_id=True))
+    inside = work.acting_as(replace(work.context, namespace="pkg"))
+    assert inside.insert("Thing__c", [{"Name": "theirs", "Key__c": "k"}])[0].success
+    assert inside.upsert("Thing__c", "Key__c", [{"Key__c": "k", "Name": "again"}])[0].success
+    work.insert("Thing__c", [{"Name": "ours"}])
+    [record] = inside.query("SELECT Name, Key__c FROM Thing__c WHERE Key__c = 'k'")
+    assert dict(record) == {"Name": "again", "pkg__Key__c": "k"}
+    assert [r["Name"] for r in work.query("SELECT Name FROM Thing__c")] == ["ours"]
+    assert [r["Name"] for r in work.query("SELECT Name FROM pkg__Thing__c")] == ["again"]
 
 
 def test_a_field_is_added_changed_and_dropped_with_the_rows_there(work):

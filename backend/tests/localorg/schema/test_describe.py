@@ -41,7 +41,7 @@ def test_the_documents_have_the_keys_that_clients_read():
     [
         ("Account", "Id", {"type": "id", "nillable": False, "createable": False, "soapType": "tns:ID", "length": 18}),
         ("Account", "Name", {"type": "string", "nillable": False, "nameField": True, "length": 255, "custom": False}),
-        ("Account", "BillingAddress", {"type": "address", "createable": False, "filterable": False}),
+        ("Account", "BillingAddress", {"type": "address", "createable": False, "queryByDistance": True}),
         ("Account", "BillingCity", {"compoundFieldName": "BillingAddress", "createable": True}),
         ("Account", "Industry", {"type": "picklist", "restrictedPicklist": False, "nillable": True}),
         ("Account", "Description", {"type": "textarea", "filterable": False, "sortable": False, "length": 32000}),
@@ -64,6 +64,58 @@ def test_the_documents_have_the_keys_that_clients_read():
 def test_a_standard_field_is_described_as_the_platform_does(name, field, facts):
     shown = described(name)[1][field]
     assert {key: shown[key] for key in facts} == facts
+
+
+# From replies of a real org that CumulusCI keeps for its own tests (tests/shared_cassettes/GET_sobjects_*_describe).
+ALWAYS_VISIBLE = {
+    "Account": {"PhotoUrl", "LastActivityDate", "JigsawCompanyId", "Name", "OwnerId", "CreatedDate"},
+    "Contact": {"FirstName", "Salutation", "LastName", "EmailBouncedDate", "IsEmailBounced", "IndividualId"},
+    "Lead": {"Company", "Status", "IsConverted", "ConvertedAccountId", "IsUnreadByOwner", "EmailBouncedReason"},
+    "Opportunity": {
+        "StageName",
+        "CloseDate",
+        "IsWon",
+        "ForecastCategoryName",
+        "Pricebook2Id",
+        "FiscalYear",
+        "ContactId",
+    },
+    "Case": {"Status", "IsClosed", "CaseNumber", "ContactEmail", "Comments"},
+    "Event": {"Subject", "StartDateTime", "DurationInMinutes", "ShowAs", "AccountId"},
+    "OpportunityContactRole": {"Role", "IsPrimary", "ContactId"},
+}
+PERMISSIONABLE = {
+    "Account": {"Industry", "BillingAddress", "AnnualRevenue", "CleanStatus"},
+    "Contact": {"AccountId", "Email", "MailingAddress"},
+    "Opportunity": {"Amount", "Probability", "ExpectedRevenue", "NextStep"},
+    "Case": {"Priority", "ClosedDate", "IsEscalated", "Subject"},
+    "Event": {"Location", "WhoId", "WhatId"},
+}
+
+
+@pytest.mark.parametrize("name", ALWAYS_VISIBLE)
+def test_field_level_security_applies_to_the_fields_it_applies_to_on_the_platform(name):
+    shown = described(name)[1]
+    assert {field for field in ALWAYS_VISIBLE[name] if shown[field]["permissionable"]} == set()
+    assert {field for field in PERMISSIONABLE.get(name, ()) if not shown[field]["permissionable"]} == set()
+
+
+def test_what_can_be_grouped_by_is_what_a_real_org_says():
+    shown = described("Opportunity")[1]
+    names = (
+        "Name",
+        "StageName",
+        "CloseDate",
+        "IsWon",
+        "AccountId",
+        "Amount",
+        "Probability",
+        "CreatedDate",
+        "Description",
+    )
+    assert [field for field in names if shown[field]["groupable"]] == [
+        "Name", "StageName", "CloseDate", "IsWon", "AccountId",
+    ]  # fmt: skip
 
 
 def test_child_relationships_are_named_as_on_the_platform():

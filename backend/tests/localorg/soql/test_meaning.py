@@ -1,5 +1,7 @@
 """What a query finds: SOQL's rules on null, case, time and types, as its reference states them."""
 
+import csv
+import io
 import re
 import sqlite3
 from datetime import date, datetime, timedelta
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from localorg.access import Context
 from localorg.errors import OrgError
 from localorg.schema import FieldType, PicklistValue, custom_field
+from localorg.soql import csv_header
 
 
 @pytest.fixture
@@ -186,6 +189,44 @@ def test_sub_queries_give_each_parent_its_own_children(system):
     assert [len(record["Contacts"]) for record in offset] == [1, 0, 0, 0]
 
 
+def test_sub_queries_nest(system):
+    [first, *_] = system.query(
+        "SELECT Name, (SELECT Name, (SELECT LastName FROM Contacts) FROM ChildAccounts LIMIT 3) FROM Account"
+    )
+    assert first == {"Name": "Acme", "ChildAccounts": [{"Name": "acme", "Contacts": [{"LastName": "Three"}]}]}
+    deep = "SELECT Id FROM ChildAccounts"
+    for _ in range(6):
+        deep = f"SELECT Id, ({deep}) FROM ChildAccounts"
+    with pytest.raises(OrgError, match="nested"):
+        system.query(f"SELECT Id, ({deep}) FROM Account")
+
+
+def test_lines_of_csv_say_what_the_records_say(system):
+    system.update("Account", [{"Id": system.ids[0], "Big__c": 0.1 + 0.2, "Site": 'two\nlines, "quoted" é'}])
+    soql = "SELECT Id, Name, Site, AnnualRevenue, Big__c, IsDeleted, CreatedDate, Parent.Name, Industry FROM Account"
+    result = system.query(soql)
+    text = csv_header(result.compiled) + "\n" + "\n".join(result.csv_lines())
+    read = list(csv.DictReader(io.StringIO(text, newline="")))
+    for line, record in zip(read, system.query(soql), strict=True):
+        parent = record["Parent"]
+        assert line["Id"] == record["Id"]
+        assert line["Site"] == (record["Site"] or "")
+        assert line["Big__c"] == ("" if record["Big__c"] is None else repr(record["Big__c"]))
+        assert line["AnnualRevenue"] == ("" if record["AnnualRevenue"] is None else repr(record["AnnualRevenue"]))
+        assert line["IsDeleted"] == "false"
+        assert line["CreatedDate"] == "2026-11-24T12:00:00.000Z"
+        assert line["Parent.Name"] == (parent["Name"] if parent else "")
+    assert [line.split('"|"')[1] for line in system.query(soql).csv_lines("|")][1] == "acme"
+
+
+def test_a_line_of_csv_may_have_more_columns_than_one_call_takes(system):
+    names = [item.api_name for item in system.schema.object("User") if item.stored]
+    assert len(names) > 60
+    [line] = system.query(f"SELECT {', '.join(names)} FROM User").csv_lines()
+    [cells] = csv.reader([line])
+    assert len(cells) == len(names)
+
+
 def test_a_sub_query_may_name_parents_and_filter(system):
     [record] = system.query(
         "SELECT Id, (SELECT Account.Name FROM Contacts WHERE Account.Industry = 'Banking' AND LastName = 'One') "
@@ -332,6 +373,8 @@ def test_labels_and_formats_are_for_people(system):
             "MALFORMED_QUERY",
             "Ordered field must be grouped",
         ),
+        ("SELECT COUNT(Id) FROM Account GROUP BY AnnualRevenue", "INVALID_FIELD", "can not be grouped in a query call"),
+        ("SELECT COUNT(Id) FROM Account GROUP BY CreatedDate", "INVALID_FIELD", "can not be grouped in a query call"),
         ("SELECT SUM(Name) FROM Account", "INVALID_FIELD", "does not support aggregate operator SUM"),
         ("SELECT Name, Name FROM Account", "INVALID_FIELD", "duplicate field selected: Name"),
         ("SELECT Name n FROM Account", "MALFORMED_QUERY", "only aggregate expressions use field aliasing"),
