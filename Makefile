@@ -67,9 +67,8 @@ $(NODE_READY): package.json package-lock.json $(READY)
 package-check: package-tools ## the Salesforce package alone: format, types, metadata, references, flows, security
 	cd backend && $(PYTHON) -m pytest tests/package
 
-screenshots: package-tools ## pictures of the score component's states into docs/images
-	npx rollup -c force-app/test/preview/rollup.config.mjs --silent
-	node force-app/test/preview/screenshots.mjs
+screenshots: package-tools ## pictures of the score component's states, from a running org and service, into docs/images
+	cd backend && FEDCRM_PICTURES=$(CURDIR)/docs/images $(PYTHON) -m pytest tests/chain/score
 
 scan: package-tools ## the Salesforce package with the Graph Engine, as the security review runs it: minutes
 	@node backend/tests/package/scan_apex.mjs --graph force-app

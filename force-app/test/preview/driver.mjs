@@ -1,11 +1,13 @@
 // The preview and a browser for a test in another language: one JSON object a line in, one out.
 //   {"do": "open", "org": {...}, "recordId": "...", "theme": "slds1", "width": 520}  ->  {"value": ...} or {"error": "..."}
+import fs from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { launch, violations } from './e2e/browser.mjs';
+import { picture } from './pictures.mjs';
 import { localOrg, start } from './server.mjs';
 
-const WAIT_MS = 20000;
+const WAIT_MS = 10000;
 let page;
 let server;
 let org;
@@ -84,7 +86,9 @@ const actions = {
         );
     },
     async picture({ file }) {
-        await page.screenshot({ path: path.resolve(file), fullPage: true, animations: 'disabled' });
+        await page.setViewportSize({ ...page.viewportSize(), height: 100 });
+        fs.mkdirSync(path.dirname(file), { recursive: true });
+        fs.writeFileSync(file, await picture(page));
     }
 };
 
@@ -96,7 +100,8 @@ for await (const line of createInterface({ input: process.stdin })) {
     try {
         answer = { value: (await actions[asked.do](asked)) ?? null };
     } catch (error) {
-        answer = { error: String(error?.message ?? error) };
+        const shown = await page?.locator('#host').innerText().catch(() => '');
+        answer = { error: `${error?.message ?? error}\nThe page said: ${shown}` };
     }
     process.stdout.write(`${JSON.stringify(answer)}\n`);
 }

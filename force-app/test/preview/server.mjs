@@ -42,13 +42,19 @@ export function localOrg({ instanceUrl, accessToken, caFile }) {
                     const chunks = [];
                     response.on('data', (chunk) => chunks.push(chunk));
                     response.on('end', () =>
-                        resolve({ status: response.statusCode, body: Buffer.concat(chunks).toString('utf8') })
+                        resolve({ status: response.statusCode, body: asLightning(Buffer.concat(chunks)) })
                     );
                 }
             );
             request.on('error', reject);
             request.end(JSON.stringify(parameters));
         });
+}
+
+/** A refusal over REST is a list of one; a component gets that one. */
+function asLightning(bytes) {
+    const answer = JSON.parse(bytes.toString('utf8') || 'null');
+    return JSON.stringify(Array.isArray(answer) && answer[0]?.errorCode ? answer[0] : answer);
 }
 
 /**

@@ -1,4 +1,4 @@
-"""A browser that does what it is told, line by line: playwright-core behind a pipe (`force-app/test/preview/driver.mjs`)."""
+"""A browser that does what it is told, line by line: `force-app/test/preview/driver.mjs` behind a pipe."""
 
 from __future__ import annotations
 
@@ -14,27 +14,24 @@ class Browser:
     """One page of the preview, as one of the org's users sees it."""
 
     def __init__(self, repository: Path) -> None:
-        self._process = subprocess.Popen(
-            ["node", "force-app/test/preview/driver.mjs"],
-            cwd=repository,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        command = ["node", "force-app/test/preview/driver.mjs"]
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(command, cwd=repository, stdin=pipe, stdout=pipe, text=True)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._tell, self._hear = self._process.stdin, self._process.stdout
 
     def do(self, action: str, **given: Any) -> Any:
         """One action of the driver's table. What it cannot do ends the test with the browser's message."""
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"do": action, **given}) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
+        self._tell.write(json.dumps({"do": action, **given}) + "\n")
+        self._tell.flush()
+        line = self._hear.readline()
         assert line, "the browser ended"
         answer = json.loads(line)
         assert "error" not in answer, f"{action} {given}: {answer['error']}"
         return answer["value"]
 
     def close(self) -> None:
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.close()
+        self._tell.close()
         self._process.wait(20)
-        self._process.stdout.close()
+        self._hear.close()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,16 +27,19 @@ from .world import DATA, Org, ServiceProcess, User
 REPOSITORY = Path(__file__).parents[4]
 PACKAGE = REPOSITORY / "force-app/main/default"
 TASK = "opportunity_win"
+VIEW = "FedCRM_View_Scores"
 
 
 @dataclass
 class World:
-    """What the tests of a score share. rep: sees and asks for scores."""
+    """What the tests of a score share. rep: sees and asks for scores. other: an org in which nothing is installed."""
 
     org: Org
+    other: Org
     rep: User
     service: ServiceProcess
     key: str = field(repr=False)
+    settled: Callable[[], object] = field(repr=False)
 
     def new_deal(self, **changed: Any) -> str:
         """An opportunity of the rep's own. Before the service runs, or it is scored by the flow."""
@@ -50,6 +54,10 @@ class World:
             "Type": "New Customer",
         }
         return self.rep.create("Opportunity", **(given | changed))
+
+    def enter_key(self, key: str) -> None:
+        """Let the org call its node with another key."""
+        _enter_key(self.org, key)
 
     def prediction(self, record_id: str) -> dict[str, Any] | None:
         """The stored score of a record."""
@@ -88,20 +96,27 @@ class World:
         return answer.json()["results"][0]["prediction"]
 
 
+def install(org: Org) -> None:
+    """Deploy the package into an org."""
+    org.deploy(zip_source(PACKAGE, skip={"connectedApps"}))
+
+
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     home = tmp_path_factory.mktemp("score")
+    runtimes: list[Runtimes] = []
     with (
         pytest.MonkeyPatch.context() as patch,
-        served_in_thread(home / "org", prepare=Runtimes.install) as (server, url),
+        served_in_thread(home / "org", orgs=2, prepare=lambda s: runtimes.append(Runtimes.install(s))) as (server, url),
     ):
         document = connection_document(server, url)
         patch.setenv("REQUESTS_CA_BUNDLE", str(document["ca_file"]))
-        [made] = document["orgs"]  # type: ignore[misc]  # the document is JSON
-        org = Org(url, str(document["ca_file"]), made["access_token"])
-        org.org_id = made["org_id"]
-        org.deploy(zip_source(PACKAGE, skip={"connectedApps"}))
-        [admin] = org.query(f"SELECT Id FROM User WHERE Username = '{made['username']}'")
+        org, other = (
+            Org(url, str(document["ca_file"]), made["access_token"], org_id=made["org_id"])
+            for made in document["orgs"]  # type: ignore[attr-defined]  # the document is JSON
+        )
+        install(org)
+        [admin] = org.query("SELECT Id FROM User WHERE Username LIKE 'admin@%'")
         for each in ("FedCRM_Admin", "FedCRM_Scoring_User"):
             org.give(admin["Id"], each)
         # The service shows a certificate of the CA that the org trusts: its own, which is good for localhost.
@@ -109,7 +124,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         service = ServiceProcess(home / "service", identity.certificate_file, identity.key_file)
         key = _paired(org, service, home)
         rep = org.new_user("Rep", "FedCRM_Viewer", "FedCRM_Scoring_User")
-        yield World(org, rep, service, key)
+        inside = server.registry.org(org.org_id)
+        assert inside is not None
+        # What a commit set off runs in the background; a test waits until all of it was done.
+        yield World(org, other, rep, service, key, lambda: runtimes[0].run_pending(inside))
         service.stop()
 
 
@@ -139,8 +157,14 @@ def _paired(org: Org, service: ServiceProcess, home: Path) -> str:
     assert answer.status_code == 201, answer.text
     key = str(answer.json()["api_key"])
     _point_at(org, service.url)
+    _enter_key(org, key)
+    return key
+
+
+def _enter_key(org: Org, key: str) -> None:
+    """Give the principal its secret, as an admin does after installation."""
     org.ok(
-        "POST",
+        "PUT",
         f"{DATA}/named-credentials/credential",
         json={
             "externalCredential": "FedCRM_Node",
@@ -149,7 +173,6 @@ def _paired(org: Org, service: ServiceProcess, home: Path) -> str:
             "credentials": {"Key": {"value": key, "encrypted": True}},
         },
     )
-    return key
 
 
 def _point_at(org: Org, url: str) -> None:
@@ -161,17 +184,44 @@ def _point_at(org: Org, url: str) -> None:
 
 
 class Page:
-    """The component as the rep sees it."""
+    """The component as one of the org's users sees it."""
 
     def __init__(self, browser: Browser, world: World) -> None:
         self.do = browser.do
         self._world = world
 
     def open(self, record_id: str, *, sign: str, user: User | None = None, **more: Any) -> None:
-        """Load the record's page; sign: a pattern that is on it when it is there."""
+        """Load the record's page; sign: a pattern that is on it once the component has settled."""
         who = user or self._world.rep
+        # Lightning hands a component the custom permissions of its user; the preview is told them.
+        held = self._world.org.custom_permissions(who.user_id) if who.user_id else {VIEW}
+        query = "" if VIEW in held else f"&deny={VIEW}"
         session = {"instanceUrl": who.url, "accessToken": who.token, "caFile": who.ca_file}
-        self.do("open", session=session, recordId=record_id, sign=sign, **more)
+        self.do("open", session=session, recordId=record_id, sign=sign, query=query, **more)
+
+    def look(
+        self,
+        name: str,
+        record_id: str,
+        *,
+        sign: str,
+        user: User | None = None,
+        act: Callable[[], object] = lambda: None,
+    ) -> None:
+        """A state in both themes, wide and narrow: nothing inaccessible, nothing cut off, no fault in the page.
+
+        act: what brings the state about after the page is there. FEDCRM_PICTURES: a directory to draw it into.
+        """
+        for theme, width in itertools.product(("slds1", "slds2"), (640, 320)):
+            self.open(record_id, sign=sign, user=user, theme=theme, width=width)
+            act()
+            where = f"{name}, {theme}, {width} px"
+            assert self.do("violations") == [], where
+            assert self.do("overflow") == 0, where
+            assert self.do("problems") == [], where
+            if folder := os.environ.get("FEDCRM_PICTURES"):
+                size = "wide" if width > 320 else "narrow"
+                self.do("picture", file=f"{folder}/score-{name}-{theme}-{size}.png")
 
 
 @pytest.fixture(scope="session")
@@ -187,3 +237,21 @@ def browser(world: World) -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser, world: World) -> Page:
     return Page(browser, world)
+
+
+@pytest.fixture
+def unscored(world: World) -> str:
+    """An opportunity that was saved while the service was down, and the service up again."""
+    world.service.stop()
+    deal = world.new_deal()
+    world.settled()
+    world.service.start()
+    return deal
+
+
+@pytest.fixture(scope="session")
+def deal(world: World) -> str:
+    """An opportunity that the flow has scored."""
+    made = world.new_deal()
+    world.settled()
+    return made

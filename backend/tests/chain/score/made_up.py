@@ -1,4 +1,4 @@
-"""Opportunities as three organisations' packages would have extracted them, and a model of them, published to a service.
+"""Opportunities as three organisations' packages would have extracted them, and a model of them, published.
 
 Made up, but to the vocabulary that the org under test says it has: names, kinds, decimals and order are the org's.
 """
@@ -91,7 +91,7 @@ def _opportunities(columns: Sequence[Mapping[str, Any]], rng: np.random.Generato
 
 
 def published(service: Service, org_id: str, vocabulary: str, digest: str, models: Path) -> ModelFacts:
-    """Train, adopt as the first organisation would, and let the service serve it to the org. vocabulary: the org's JSON."""
+    """Train, adopt as the first organisation would, and let the service serve it. vocabulary: the org's JSON."""
     columns = json.loads(vocabulary)
     data = _opportunities(columns, np.random.default_rng(7))
     parts, schema = split(data, 0), propose_schema(data)

@@ -1,4 +1,4 @@
-"""An org with the package, the organisation's service, and the people between them: processes and HTTPS, nothing else."""
+"""An org with the package, the organisation's service and the people between them, over HTTPS."""
 
 from __future__ import annotations
 
@@ -56,10 +56,11 @@ class User:
         self.ok("DELETE", f"{DATA}/sobjects/{sobject}/{record_id}")
 
 
+@dataclass
 class Org(User):
     """The org as its administrator."""
 
-    org_id: str
+    org_id: str = ""
 
     def deploy(self, package: bytes) -> None:
         """Deploy a zip; a component that is refused ends the test with its message."""
@@ -109,6 +110,14 @@ class Org(User):
         """Assign a permission set; returns the assignment, which `take` ends."""
         [row] = self.query(f"SELECT Id FROM PermissionSet WHERE Name = '{permission_set}'")
         return self.create("PermissionSetAssignment", AssigneeId=user_id, PermissionSetId=row["Id"])
+
+    def custom_permissions(self, user_id: str) -> set[str]:
+        """Names of the custom permissions that a user holds."""
+        theirs = f"SELECT PermissionSetId FROM PermissionSetAssignment WHERE AssigneeId = '{user_id}'"
+        soql = f"SELECT SetupEntityId FROM SetupEntityAccess WHERE ParentId IN ({theirs})"
+        granted = {row["SetupEntityId"] for row in self.query(soql)}
+        every = self.query("SELECT Id, DeveloperName FROM CustomPermission")
+        return {row["DeveloperName"] for row in every if row["Id"] in granted}
 
     def take(self, assignment: str) -> None:
         self.delete("PermissionSetAssignment", assignment)

@@ -59,10 +59,10 @@ export default class FedcrmAttributionChart extends LightningElement {
     get factors() {
         const byFeature = new Map();
         for (const share of this.attributions ?? []) {
-            const factor = byFeature.get(share.feature) ?? { ...share, points: 0, federation: 0, own: 0 };
-            factor.points += Number(share.points);
-            factor[share.source === OWN ? 'own' : 'federation'] += Number(share.points);
-            byFeature.set(share.feature, factor);
+            const whole = byFeature.get(share.feature) ?? { ...share, points: 0, federation: 0, own: 0 };
+            whole.points += Number(share.points);
+            whole[share.source === OWN ? 'own' : 'federation'] += Number(share.points);
+            byFeature.set(share.feature, whole);
         }
         return [...byFeature.values()].sort((a, b) => Math.abs(b.points) - Math.abs(a.points));
     }

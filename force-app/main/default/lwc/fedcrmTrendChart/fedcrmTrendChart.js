@@ -68,7 +68,7 @@ export default class FedcrmTrendChart extends LightningElement {
             key: value,
             text: plain(value),
             y: this.height(value),
-            textY: this.height(value) + 3
+            textY: this.height(value) + 4
         }));
     }
     get ends() {

@@ -103,7 +103,7 @@ describe('c-fedcrm-score-explainer', () => {
     it('says how old a stale score is and how many values have changed', async () => {
         const element = await open({ status: 'STALE', ageDays: 12, changedFields: 3 });
         expect(textOf(element, 'stale')).toBe(
-            'This score is 12 days old. 3 of the values it rests on have changed since.'
+            'This score is 12 days old. Values it rests on that have changed since: 3.'
         );
     });
     it('treats a score of low confidence as a hint and says why it is unsure', async () => {
