@@ -96,9 +96,9 @@ def test_whatever_happens_after_the_as_of_time_the_vector_stays(tracked, fedcrm,
     for name in ("Task", "Asset", "EmailMessage", "CaseComment", "OpportunityContactRole", "CampaignMember"):
         tracked.remove([row["Id"] for row in tracked.rows(f"SELECT Id FROM {name} WHERE CreatedDate > {later}")])
     tracked.remove([row["Id"] for row in tracked.rows(f"SELECT Id FROM Event WHERE StartDateTime > {later}")])
+    # Not a contact's title: stakeholder.executive_count reads it as it is now, and docs/package.md says so.
     everything = {
         "Account": {"Type": "Technology Partner"},
-        "Contact": {"Title": "President"},
         "Case": {
             "Priority": "Critical",
             "Status": "Escalated",
@@ -127,7 +127,11 @@ def test_whatever_happens_after_the_as_of_time_the_vector_stays(tracked, fedcrm,
         tracked.put("Opportunity", [deal])
 
     for task, entity in entities.items():
-        assert built(tracked, task, entity, moment) == before[task], task
+        names = [one["Feature__c"] for one in tracked.raw(task).definitions]
+        after = built(tracked, task, entity, moment)
+        assert after.keys() == before[task].keys()
+        for key, cells in after.items():
+            assert dict(zip(names, cells, strict=True)) == dict(zip(names, before[task][key], strict=True)), task
         assert built(tracked, task, entity, invented.now + dt.timedelta(days=1)) != before[task], task
 
 
@@ -144,7 +148,7 @@ def test_a_record_scored_on_demand_has_the_vector_of_the_nightly_block(tracked, 
     with tracked.node_double() as asked:
         inputs = [{"recordId": row["Id"], "task": "churn"} for row in accounts.values()]
         tracked.post("/actions/custom/apex/ScoreRecordAction", {"inputs": inputs})
-    (request,) = asked
+    (request,) = [one for one in asked if one["task"] == "churn"]  # flows ask for what was just created
     assert {one["vocabulary_digest"] for one in request["records"]} == {
         tracked.rows("SELECT Vocabulary_Digest__c FROM Extraction_Run__c")[0]["Vocabulary_Digest__c"]
     }
