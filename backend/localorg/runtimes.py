@@ -72,6 +72,11 @@ class Runtimes:
             ),
         )
 
+    def run_pending(self, org: Org) -> int:
+        """Run the later paths and jobs that are due in an org, or wait for them to end; how many this call ran."""
+        runtime = self._runtime(org)
+        return runtime.flow.run_pending() + runtime.apex.run_pending_jobs()
+
     def apex_of(self, org: Org) -> Engine:
         """The engine of an open org."""
         return self._runtime(org).apex

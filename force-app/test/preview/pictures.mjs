@@ -9,7 +9,7 @@ const SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
  */
 export async function picture(page) {
     const shot = await page.screenshot({ fullPage: true, animations: 'disabled' });
-    const blank = await page.context().newPage();
+    const blank = await page.context().browser().newPage();
     try {
         return written(await blank.evaluate(indexed, shot.toString('base64')));
     } finally {
@@ -17,7 +17,7 @@ export async function picture(page) {
     }
 }
 
-/** In the browser, which can decode PNG: each pixel as the number of its colour; close shades become one where need be. */
+/** In the browser, which can decode PNG: each pixel as the number of the commonest colour that is nearest to its own. */
 async function indexed(base64) {
     const image = new Image();
     image.src = `data:image/png;base64,${base64}`;
@@ -27,23 +27,25 @@ async function indexed(base64) {
     const context = canvas.getContext('2d');
     context.drawImage(image, 0, 0);
     const { data } = context.getImageData(0, 0, width, height);
-    for (let bits = 0; bits < 8; bits++) {
-        const colours = new Map();
-        const pixels = new Array(width * height);
-        for (let at = 0; at < pixels.length && colours.size <= 256; at++) {
-            const shade = [0, 1, 2].map((channel) => (data[4 * at + channel] >> bits) << bits);
-            const key = shade.join();
-            if (!colours.has(key)) {
-                // White stays white: the lost bits are those of the first pixel of that shade.
-                colours.set(key, { number: colours.size, colour: [...data.slice(4 * at, 4 * at + 3)] });
-            }
-            pixels[at] = colours.get(key).number;
-        }
-        if (colours.size <= 256) {
-            return { width, height, pixels, palette: [...colours.values()].flatMap((one) => one.colour) };
-        }
+    const colours = [];
+    const counts = new Map();
+    for (let at = 0; at < data.length; at += 4) {
+        const colour = (data[at] << 16) | (data[at + 1] << 8) | data[at + 2];
+        colours.push(colour);
+        counts.set(colour, (counts.get(colour) ?? 0) + 1);
     }
-    throw new Error('a picture of more than 256 colours');
+    const bytes = (colour) => [colour >> 16, (colour >> 8) & 255, colour & 255];
+    const palette = [...counts.entries()]
+        .sort((one, other) => other[1] - one[1])
+        .slice(0, 256)
+        .map(([colour]) => bytes(colour));
+    const distance = (one, other) => one.reduce((sum, level, channel) => sum + (level - other[channel]) ** 2, 0);
+    const numbers = new Map();
+    for (const colour of counts.keys()) {
+        const away = palette.map((entry) => distance(entry, bytes(colour)));
+        numbers.set(colour, away.indexOf(Math.min(...away)));
+    }
+    return { width, height, pixels: colours.map((colour) => numbers.get(colour)), palette: palette.flat() };
 }
 
 function written({ width, height, pixels, palette }) {

@@ -41,6 +41,13 @@ export default class FedcrmModelFacts extends LightningElement {
     get servesText() {
         return SERVES[this.facts.modelOrigin] ?? '';
     }
+    /** A path is the node's: followed from here it would end in the org, so it is only named. */
+    get hasCardLink() {
+        return /^https:/.test(this.facts.modelCardUrl ?? '');
+    }
+    get hasCardPath() {
+        return Boolean(this.facts.modelCardUrl) && !this.hasCardLink;
+    }
     get hasPrivacy() {
         return this.facts.privacy?.epsilon !== undefined && this.facts.privacy?.epsilon !== null;
     }

@@ -164,4 +164,21 @@ describe('c-fedcrm-score-explainer', () => {
         expect(facts).toContain("97 % of this period's");
         expect(facts).toContain('all organizations together and this organization');
     });
+    it('links a model card only where the address leads to the node', async () => {
+        const named = await open({});
+        const inside = named.shadowRoot.querySelector('c-fedcrm-model-facts').shadowRoot;
+        expect(inside.querySelector('a')).toBeNull();
+        expect(inside.querySelector('[data-id="card"]').textContent).toBe(explanation.modelCardUrl);
+        document.body.replaceChildren();
+        const linked = await open({ modelCardUrl: 'https://node.example/v1/models/7/card' });
+        const link = linked.shadowRoot.querySelector('c-fedcrm-model-facts').shadowRoot.querySelector('a');
+        expect(link.href).toBe('https://node.example/v1/models/7/card');
+    });
+    it('names a wide range among the reasons for little confidence', async () => {
+        const element = await open({
+            confidenceBand: 'LOW',
+            confidenceReasons: ['wide_interval', 'of_a_later_version']
+        });
+        expect(textOf(element, 'confidence-reasons')).toBe('The likely range is wide');
+    });
 });
