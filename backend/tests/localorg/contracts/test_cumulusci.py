@@ -46,7 +46,9 @@ def test_a_refused_row_stops_the_load(cci, up):
     assert "FIELD_CUSTOM_VALIDATION_EXCEPTION" in loaded.out
 
 
-def test_apex_is_not_claimed_to_run(cci):
-    refused = cci("task", "run", "execute_anon", "--apex", "System.debug(1);", "--org", "local")
-    assert refused.code != 0
-    assert "not executed by this local org" in " ".join(refused.out.split())
+def test_anonymous_apex_runs_in_the_org_and_a_mistake_in_it_is_told(cci):
+    written = cci("task", "run", "execute_anon", "--apex", "insert new Account(Name = 'By Apex');", "--org", "local")
+    assert written.code == 0, written.out
+    wrong = cci("task", "run", "execute_anon", "--apex", "Integer n = 'one';", "--org", "local")
+    assert wrong.code != 0
+    assert "Illegal assignment from String to Integer" in " ".join(wrong.out.split())

@@ -79,10 +79,40 @@ def test_a_scratch_org_comes_and_goes(sf):
     assert left["result"]["totalSize"] == 0
 
 
-def test_apex_tests_are_not_claimed_to_run(sf):
-    refused = sf("apex", "run", "test", "-o", "local", "-w", "1")
-    assert refused.code != 0
-    assert "not executed by this local org" in " ".join(refused.out.split())
+APEX_TEST = """@IsTest
+private class SumTest {
+    @IsTest
+    static void it_should_hold() {
+        System.assertEquals(2, 1 + 1);
+    }
+    @IsTest
+    static void it_should_not_hold() {
+        System.assertEquals(3, 1 + 1, 'sums');
+    }
+}
+"""
+
+
+def test_apex_tests_run_and_their_outcomes_are_told(sf, project):
+    folder = project / "force-app/main/default/classes"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "SumTest.cls").write_text(APEX_TEST)
+    (folder / "SumTest.cls-meta.xml").write_text(
+        '<?xml version="1.0" encoding="UTF-8"?>\n<ApexClass xmlns="http://soap.sforce.com/2006/04/metadata">\n'
+        "    <apiVersion>67.0</apiVersion>\n    <status>Active</status>\n</ApexClass>\n"
+    )
+    try:
+        deployed = sf("project", "deploy", "start", "-o", "local", "--source-dir", str(folder), "--json")
+        assert deployed.code == 0, deployed.out
+        ran = sf("apex", "run", "test", "-o", "local", "--class-names", "SumTest", "-w", "2", "--json").json()
+    finally:
+        for name in ("SumTest.cls", "SumTest.cls-meta.xml"):
+            (folder / name).unlink()
+    result = ran["result"]
+    assert (result["summary"]["testsRan"], result["summary"]["passing"], result["summary"]["failing"]) == (2, 1, 1)
+    (failure,) = [test for test in result["tests"] if test["Outcome"] == "Fail"]
+    assert failure["MethodName"] == "it_should_not_hold"
+    assert "Assertion Failed: sums: Expected: 3, Actual: 2" in failure["Message"]
 
 
 def test_a_cumulusci_flow_sets_up_a_scratch_org(run, sf, sf_path, cci_program):
