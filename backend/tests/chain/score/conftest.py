@@ -225,11 +225,11 @@ class Page:
 
 
 @pytest.fixture(scope="session")
-def browser(world: World) -> Iterator[Browser]:
-    subprocess.run(
-        ["npx", "rollup", "-c", "force-app/test/preview/rollup.config.mjs", "--silent"], cwd=REPOSITORY, check=True
-    )
-    started = Browser(REPOSITORY)
+def browser(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    place = {"FEDCRM_PREVIEW": str(tmp_path_factory.mktemp("preview"))}
+    bundle = ["npx", "rollup", "-c", "force-app/test/preview/rollup.config.mjs", "--silent"]
+    subprocess.run(bundle, cwd=REPOSITORY, env=os.environ | place, check=True)
+    started = Browser(REPOSITORY, place)
     yield started
     started.close()
 
