@@ -25,7 +25,9 @@ def test_every_file_is_laid_out_by_prettier(npm):
 def test_a_file_laid_out_by_hand_is_found(npm, spoiled, name):
     before, after = ("{", "{\n\n") if name.endswith(".cls") else ("<label>", "<label >")
     spoilt = spoiled(name, before, after)
-    assert [path.endswith(name.rsplit("/", 1)[1]) for path in unformatted(npm, spoilt.folder)] == [True]
+    # Outside the repository the layout of Lightning templates is not told from that of HTML: only the file's own kind.
+    kind, file = name.split("/")[0], name.rsplit("/", 1)[1]
+    assert [path.endswith(file) for path in unformatted(npm, spoilt.folder / kind)] == [True]
 
 
 def test_an_apex_file_that_cannot_be_parsed_is_found(npm, spoiled):

@@ -19,7 +19,8 @@ const shims = fs.readdirSync(path.join(here, 'shims/lightning'));
 export default {
     input: path.join(here, 'src/main.js'),
     output: {
-        file: path.join(root, 'build/preview/main.js'),
+        // FEDCRM_PREVIEW: a directory of one's own, for tests that run side by side.
+        file: path.join(process.env.FEDCRM_PREVIEW ?? path.join(root, 'build/preview'), 'main.js'),
         format: 'esm',
         sourcemap: true,
         inlineDynamicImports: true

@@ -107,7 +107,7 @@ export function start(apex, port = 0) {
 /** The file behind a path, or null where there is none or it lies outside what may be served. */
 function fileOf(pathname) {
     const [, first, ...rest] = decodeURIComponent(pathname).split('/');
-    const base = ROOTS[first] ?? path.join(root, 'build/preview');
+    const base = ROOTS[first] ?? process.env.FEDCRM_PREVIEW ?? path.join(root, 'build/preview');
     const file = path.join(base, ...(ROOTS[first] ? rest : [first, ...rest]));
     const inside = file.startsWith(base + path.sep);
     return inside && fs.existsSync(file) && fs.statSync(file).isFile() ? file : null;

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,12 @@ __all__ = ["Browser"]
 class Browser:
     """One page of the preview, as one of the org's users sees it."""
 
-    def __init__(self, repository: Path) -> None:
+    def __init__(self, repository: Path, environment: Mapping[str, str]) -> None:
         command = ["node", "force-app/test/preview/driver.mjs"]
         pipe = subprocess.PIPE
-        self._process = subprocess.Popen(command, cwd=repository, stdin=pipe, stdout=pipe, text=True)
+        self._process = subprocess.Popen(
+            command, cwd=repository, env={**os.environ, **environment}, stdin=pipe, stdout=pipe, text=True
+        )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._tell, self._hear = self._process.stdin, self._process.stdout

@@ -105,12 +105,9 @@ def install(org: Org) -> None:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     home = tmp_path_factory.mktemp("score")
     runtimes: list[Runtimes] = []
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        served_in_thread(home / "org", orgs=2, prepare=lambda s: runtimes.append(Runtimes.install(s))) as (server, url),
-    ):
+    opening = served_in_thread(home / "org", orgs=2, prepare=lambda server: runtimes.append(Runtimes.install(server)))
+    with opening as (server, url):
         document = connection_document(server, url)
-        patch.setenv("REQUESTS_CA_BUNDLE", str(document["ca_file"]))
         org, other = (
             Org(url, str(document["ca_file"]), made["access_token"], org_id=made["org_id"])
             for made in document["orgs"]  # type: ignore[attr-defined]  # the document is JSON
@@ -225,11 +222,11 @@ class Page:
 
 
 @pytest.fixture(scope="session")
-def browser(world: World) -> Iterator[Browser]:
-    subprocess.run(
-        ["npx", "rollup", "-c", "force-app/test/preview/rollup.config.mjs", "--silent"], cwd=REPOSITORY, check=True
-    )
-    started = Browser(REPOSITORY)
+def browser(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    place = {"FEDCRM_PREVIEW": str(tmp_path_factory.mktemp("preview"))}
+    bundle = ["npx", "rollup", "-c", "force-app/test/preview/rollup.config.mjs", "--silent"]
+    subprocess.run(bundle, cwd=REPOSITORY, env=os.environ | place, check=True)
+    started = Browser(REPOSITORY, place)
     yield started
     started.close()
 
