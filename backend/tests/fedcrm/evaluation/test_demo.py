@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import xgboost as xgb
 
-from fedcrm.boosting import QUANTISED_SENSITIVITY, FederatedModel
+from fedcrm.boosting import SCALE, FederatedModel
 from fedcrm.federation import Node
 
 NAMES = ("North/East", "South", "West", "Overseas")
@@ -229,7 +229,7 @@ def test_whole_accounts_are_protected_by_as_many_rows_as_each_may_give(accounts,
         assert node.ledger.budget(training).unit_rows == k
         # An account's rows may all point the same way: what is charged is k times a record's.
         charged = {c.event.purpose: c.event for c in node.ledger}
-        assert charged["fields"].sensitivity == pytest.approx(k * QUANTISED_SENSITIVITY)
+        assert charged["cells"].sensitivity == pytest.approx(k * SCALE)
         node.close()
     refused = run("demo", "--data", accounts, "--max-per-unit", 2, "--out", tmp_path / "no")
     assert refused.returncode == 2
