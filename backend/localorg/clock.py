@@ -22,6 +22,14 @@ class Clock:
         moment = self._source() + self._offset
         return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
+    def rest_stamp(self) -> str:
+        """The moment as REST and Bulk 2 documents write it, whole seconds."""
+        return f"{self.now():%Y-%m-%dT%H:%M:%S.000+0000}"
+
+    def soap_stamp(self) -> str:
+        """The moment as SOAP and Bulk 1 documents write it, whole seconds."""
+        return f"{self.now():%Y-%m-%dT%H:%M:%S.000Z}"
+
     @property
     def offset(self) -> timedelta:
         """How far it was moved."""

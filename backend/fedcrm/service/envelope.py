@@ -62,7 +62,7 @@ class Envelope:
                 await reply(scope, receive, named)
             else:
                 await self._app(scope, counted, named)
-        except Exception:
+        except Exception:  # the last line of defence: whatever it was, the caller gets an answer without its words
             logging.getLogger("fedcrm.service").exception("failed", extra={"facts": {"request_id": request_id}})
             if started:
                 raise

@@ -72,8 +72,8 @@ def _create(call: Call) -> Response:
         "operation": operation,
         "object": name,
         "createdById": call.context.user_id,
-        "createdDate": _stamp(call.server),
-        "systemModstamp": _stamp(call.server),
+        "createdDate": call.server.clock.soap_stamp(),
+        "systemModstamp": call.server.clock.soap_stamp(),
         "state": "Open",
         # simple-salesforce sends 0 and 1.
         "concurrencyMode": "Serial" if str(asked.get("concurrencyMode")) in ("Serial", "1") else "Parallel",
@@ -111,7 +111,7 @@ def _change(call: Call) -> Response:
         job = _present(job)
         if job.state == "Aborted" and state == "Closed":
             raise OrgError("InvalidJobState", "Closing already Aborted Job not allowed")
-        job.document.update(state=state, systemModstamp=_stamp(call.server))
+        job.document.update(state=state, systemModstamp=call.server.clock.soap_stamp())
     return _shown(_with_counts(job.document, job.private["batches"]), "jobInfo", as_json=as_json)
 
 
@@ -150,8 +150,8 @@ def _batch(call: Call, job: Job, **facts: object) -> Json:
         "id": fresh_id("751"),
         "jobId": job.id,
         "state": "Queued",
-        "createdDate": _stamp(call.server),
-        "systemModstamp": _stamp(call.server),
+        "createdDate": call.server.clock.soap_stamp(),
+        "systemModstamp": call.server.clock.soap_stamp(),
         "numberRecordsProcessed": 0,
         "numberRecordsFailed": 0,
         "totalProcessingTime": 0,
@@ -210,7 +210,7 @@ def _run(server: Server, org_id: str, job_id: str, batch_id: str) -> None:
             if each["id"] == batch_id:
                 each.update(
                     facts,
-                    systemModstamp=_stamp(server),
+                    systemModstamp=server.clock.soap_stamp(),
                     totalProcessingTime=round((server.clock.now() - started).total_seconds() * 1000),
                 )
 
@@ -377,10 +377,6 @@ def _batch_of(call: Call) -> tuple[Job, Json]:
         if batch["id"][:15] == call.params["batch"][:15]:
             return job, batch
     raise OrgError("InvalidBatch", "Unable to find batch")
-
-
-def _stamp(server: Server) -> str:
-    return server.clock.now().strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 ROUTES = tuple(

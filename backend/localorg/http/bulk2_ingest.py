@@ -60,8 +60,8 @@ def _create(call: Call) -> Response:
         "operation": operation,
         "object": sobject.api_name,
         "createdById": call.context.user_id,
-        "createdDate": _stamp(call.server),
-        "systemModstamp": _stamp(call.server),
+        "createdDate": call.server.clock.rest_stamp(),
+        "systemModstamp": call.server.clock.rest_stamp(),
         "state": "Open",
         "concurrencyMode": "Parallel",
         "contentType": "CSV",
@@ -96,12 +96,12 @@ def _upload(call: Call) -> Response:
 def _change(call: Call) -> Response:
     job, state = _job(call), call.body.object().get("state")
     if state == "Aborted" and job.state not in ("JobComplete", "Failed"):
-        job.document.update(state="Aborted", systemModstamp=_stamp(call.server))
+        job.document.update(state="Aborted", systemModstamp=call.server.clock.rest_stamp())
         call.server.jobs.save(job)
         return json_answer(job.document)
     if state != "UploadComplete" or job.state != "Open":
         raise OrgError("INVALIDJOBSTATE", f"A job that is {job.state} cannot become {state}")
-    job.document.update(state="UploadComplete", systemModstamp=_stamp(call.server))
+    job.document.update(state="UploadComplete", systemModstamp=call.server.clock.rest_stamp())
     call.server.jobs.save(job)
     fault = call.server.faults.take(frozenset({Kind.FAIL_JOB}), org=call.org.alias, method=call.method, path=call.path)
     call.server.work.submit(_run, call.server, job, fault)
@@ -128,7 +128,8 @@ def _run(server: Server, job: Job, fault: Fault | None) -> None:
         _log.exception("ingest job %s failed", job.id)
         job.document.update(state="Failed", errorMessage="InternalServerError : the local org could not load the rows")
     job.document.update(
-        totalProcessingTime=round((server.clock.now() - started).total_seconds() * 1000), systemModstamp=_stamp(server)
+        totalProcessingTime=round((server.clock.now() - started).total_seconds() * 1000),
+        systemModstamp=server.clock.rest_stamp(),
     )
     server.jobs.save(job)
 
@@ -292,14 +293,7 @@ def _pieces(path: Path) -> Iterator[bytes]:
 
 
 def _job(call: Call) -> Job:
-    job = call.server.jobs.get(call.org.org_id, call.params["id"], "ingest")
-    if job is None:
-        raise OrgError("NOT_FOUND", "The requested resource does not exist", status=404)
-    return job
-
-
-def _stamp(server: Server) -> str:
-    return server.clock.now().strftime("%Y-%m-%dT%H:%M:%S.000+0000")
+    return call.server.jobs.wanted(call.org.org_id, call.params["id"], "ingest")
 
 
 ROUTES = (

@@ -48,8 +48,8 @@ def _create(call: Call) -> Response:
         "operation": operation,
         "object": query.object_name,
         "createdById": call.context.user_id,
-        "createdDate": _stamp(call.server),
-        "systemModstamp": _stamp(call.server),
+        "createdDate": call.server.clock.rest_stamp(),
+        "systemModstamp": call.server.clock.rest_stamp(),
         "state": "UploadComplete",
         "concurrencyMode": "Parallel",
         "contentType": "CSV",
@@ -94,7 +94,7 @@ def _run(server: Server, job: Job, fault: Fault | None) -> None:
         _log.exception("query job %s failed", job.id)
         job.document.update(state="Failed", errorMessage="InternalServerError : the local org could not run the query")
     job.document["totalProcessingTime"] = round((server.clock.now() - started).total_seconds() * 1000)
-    job.document["systemModstamp"] = _stamp(server)
+    job.document["systemModstamp"] = server.clock.rest_stamp()
     current = server.jobs.get(job.org_id, job.id, "query")
     if current is not None and current.state != "Aborted":
         server.jobs.save(job)
@@ -122,7 +122,7 @@ def _change(call: Call) -> Response:
         raise OrgError("INVALIDJOBSTATE", "A query job can only be aborted")
     if job.state in ("JobComplete", "Failed"):
         raise OrgError("INVALIDJOBSTATE", f"Aborting already {job.state} Job not allowed")
-    job.document.update(state="Aborted", systemModstamp=_stamp(call.server))
+    job.document.update(state="Aborted", systemModstamp=call.server.clock.rest_stamp())
     call.server.jobs.save(job)
     return json_answer(job.document)
 
@@ -216,14 +216,7 @@ def _row_of(call: Call, job: Job, locator: str) -> int:
 
 
 def _job(call: Call) -> Job:
-    job = call.server.jobs.get(call.org.org_id, call.params["id"], "query")
-    if job is None:
-        raise OrgError("NOT_FOUND", "The requested resource does not exist", status=404)
-    return job
-
-
-def _stamp(server: Server) -> str:
-    return server.clock.now().strftime("%Y-%m-%dT%H:%M:%S.000+0000")
+    return call.server.jobs.wanted(call.org.org_id, call.params["id"], "query")
 
 
 ROUTES = (

@@ -32,7 +32,7 @@ def may_deploy(session: Session) -> bool:
 def submit(call: Call, content: bytes, options: DeployOptions) -> Job:
     """Begin to deploy a zip. The job's document holds its state and, as `result`, the platform's DeployResult."""
     job_id = fresh_id("0Af")
-    document = pending_document(job_id, call.context.user_id, _stamp(call.server), options)
+    document = pending_document(job_id, call.context.user_id, call.server.clock.soap_stamp(), options)
     job = call.server.jobs.add(job_id, call.org.org_id, JOB, {"state": "Pending", "result": document})
     fault = call.server.faults.take(frozenset({Kind.FAIL_JOB}), org=call.org.alias, method=call.method, path=call.path)
     if fault is not None:
@@ -64,9 +64,5 @@ def _run(server: Server, org: Org, job: Job, content: bytes, options: DeployOpti
 
 def _finish(server: Server, job: Job, result: DeployResult) -> None:
     begun = job.document["result"]
-    job.document.update(state="Done", result=deploy_document(begun, result, _stamp(server)))
+    job.document.update(state="Done", result=deploy_document(begun, result, server.clock.soap_stamp()))
     server.jobs.save(job)
-
-
-def _stamp(server: Server) -> str:
-    return server.clock.now().strftime("%Y-%m-%dT%H:%M:%S.000Z")

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from localorg.errors import OrgError
 from localorg.serverfile import ServerFile
 from localorg.store.ids import to18
 
@@ -80,6 +81,13 @@ class Jobs:
         if row is None or self._now().timestamp() - row[3] > KEPT.total_seconds():
             return None
         return Job(row[0], org_id, kind, json.loads(row[1]), self._folder_of(org_id, row[0]), json.loads(row[2]))
+
+    def wanted(self, org_id: str, job_id: str, kind: str) -> Job:
+        """The same. Raises OrgError NOT_FOUND where there is none."""
+        job = self.get(org_id, job_id, kind)
+        if job is None:
+            raise OrgError("NOT_FOUND", "The requested resource does not exist", status=404)
+        return job
 
     @contextmanager
     def editing(self, org_id: str, job_id: str, kind: str) -> Iterator[Job | None]:

@@ -14,7 +14,6 @@ from localorg.http.answers import soap_answer, soap_refusal, xml_of
 from localorg.http.calls import Call, Json, Route
 from localorg.http.deployments import NO_RIGHT, TEST_LEVELS, may_deploy, submit
 from localorg.http.jobs import Job, fresh_id
-from localorg.http.server import Server
 from localorg.http.soap import envelope, session_of
 from localorg.metadata import DeployOptions, listed, retrieve
 from localorg.metadata.kinds import CHILD_KINDS, KINDS
@@ -113,7 +112,7 @@ def _retrieve(call: Call, operation: Node) -> str:
 
 
 def _properties(call: Call, kind: str, name: str, path: str) -> Json:
-    now, user = _stamp(call.server), call.context.user_id
+    now, user = call.server.clock.soap_stamp(), call.context.user_id
     return {
         "createdById": user,
         "createdByName": "Local Admin",
@@ -212,10 +211,6 @@ def _job(call: Call, operation: Node, kind: str) -> Job:
 
 def _iso(stored: str) -> str:
     return stored.replace("+0000", "Z")
-
-
-def _stamp(server: Server) -> str:
-    return server.clock.now().strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 ROUTES = (

@@ -90,7 +90,7 @@ def chunk_bounds(org: Org, object_name: str, size: int) -> list[tuple[str, str |
     """Id ranges (from, below) that hold `size` rows of the object each; the last one is open."""
     starts: list[str] = []
     with org.transaction(org.admin_context()) as transaction:
-        found = transaction.query(f"SELECT Id FROM {object_name} ORDER BY Id", include_deleted=True)  # noqa: S608
+        found = transaction.query(f"SELECT Id FROM {object_name} ORDER BY Id", include_deleted=True)  # noqa: S608 - names of the schema
         for at, (record_id, *_) in enumerate(found.tuples()):
             if at % size == 0:
                 starts.append(str(record_id))
