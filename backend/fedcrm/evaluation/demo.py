@@ -174,6 +174,9 @@ def _check(options: DemoOptions, data: DataSet) -> None:
         )
     if options.max_per_unit < 1 or (options.max_per_unit > 1 and options.unit is None):
         raise SettingsError("--max-per-unit is at least 1 and goes with --unit")
+    parts = split(data, options.seed)
+    if not any(parts.evaluable(name) for name in data.participants):
+        raise SettingsError("no organisation has five positives and five negatives in its test part: nothing to compare")
 
 
 def _begin(options: DemoOptions, *, resume: bool) -> None:

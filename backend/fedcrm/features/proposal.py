@@ -112,7 +112,8 @@ def observed_ranges(schema: Schema, data: DataSet, rows: NDArray[np.int64]) -> d
         values = X[:, schema.index(name)]
         values = values[~np.isnan(values)]
         low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
-        found[name] = (low, high) if low < high else (low - 0.5, high + 0.5)
+        margin = 0.0 if low < high else max(0.5, abs(low) / 2**20)  # a half is nothing beside 1e300
+        found[name] = (low - margin, high + margin)
     return found
 
 

@@ -170,6 +170,15 @@ def test_what_a_user_gets_wrong_is_one_line_and_leaves_nothing(data, tmp_path, w
 
 
 @pytest.mark.slow
+def test_too_few_of_a_class_to_compare_by_is_said_before_anything_is_made(data, tmp_path):
+    rows = "".join(f"{i % 40},month,{'yes' if i < 40 else 'no'}\n" for i in range(1600))
+    (data / "data.csv.gz").write_bytes(gzip.compress(b"visits,plan,left\n" + rows.encode()))
+    result = run("demo", "--data", data, "--out", tmp_path / "out")
+    assert result.returncode == 2
+    assert "five positives and five negatives" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("size", [3_000, 60_000, 300_000])
 def test_a_full_disk_is_one_line_and_with_room_again_the_demo_goes_on(data, tmp_path, size):
     out = tmp_path / "out"

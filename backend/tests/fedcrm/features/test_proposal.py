@@ -182,6 +182,12 @@ def test_observed_values_serve_methods_without_privacy(quiet):
     assert observed_ranges(schema, data, rows) == {"size": (0, 99), "flat": (2.5, 3.5)}
 
 
+def test_a_column_of_one_huge_number_still_has_a_range():
+    data = data_of({"debt": ["1e300"] * ROWS})
+    (low, high) = observed_ranges(propose_schema(data), data, np.arange(ROWS))["debt"]
+    assert low < float(np.finfo(np.float32).max) < high
+
+
 def test_a_declared_date_column_may_hold_odd_values(quiet):
     days = ["soon" if i % 3 == 0 else f"{1 + i % 28}.03.2025" for i in range(ROWS)]
     data = data_of({"day": days}, dates=["day"])
