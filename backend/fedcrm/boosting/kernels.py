@@ -41,6 +41,19 @@ class Layout:
 
 
 @numba.njit(cache=True)
+def _cell(v, cuts):  # type: ignore[no-untyped-def]  # compiled: numba infers the types
+    """Number of cuts <= v, by bisection."""
+    low, high = 0, len(cuts)
+    while low < high:
+        middle = (low + high) // 2
+        if cuts[middle] <= v:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@numba.njit(cache=True)
 def bin_field(x, cuts, bins, missing):  # type: ignore[no-untyped-def]  # compiled: numba infers the types
     """uint8 code of every value: bins[number of cuts <= x], `missing` where x is not finite."""
     n = len(x)
@@ -50,14 +63,7 @@ def bin_field(x, cuts, bins, missing):  # type: ignore[no-untyped-def]  # compil
         if not np.isfinite(v):
             out[i] = missing
             continue
-        low, high = 0, len(cuts)
-        while low < high:
-            middle = (low + high) // 2
-            if cuts[middle] <= v:
-                low = middle + 1
-            else:
-                high = middle
-        out[i] = bins[low]
+        out[i] = bins[_cell(v, cuts)]
     return out
 
 
@@ -70,14 +76,7 @@ def count_cells(x, cuts, cells):  # type: ignore[no-untyped-def]  # compiled: nu
         if not np.isfinite(v):
             out[cells - 1] += 1
             continue
-        low, high = 0, len(cuts)
-        while low < high:
-            middle = (low + high) // 2
-            if cuts[middle] <= v:
-                low = middle + 1
-            else:
-                high = middle
-        out[low] += 1
+        out[_cell(v, cuts)] += 1
     return out
 
 
