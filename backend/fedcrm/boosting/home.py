@@ -110,7 +110,7 @@ class HomeModel:
         local:        a LocalModel already fitted on train rows followed by validation rows, with
             `home_folds`; on other folds its margins would be out of fold on too few of the rows that count.
         groups:       rows never parted by a fold, train rows first.
-        Raises ValueError with fewer than two rows of either class.
+        Raises ValueError with fewer than two rows, or groups, of either class.
         """
         X = np.concatenate([X_train, X_validation])
         y = np.concatenate([y_train, y_validation]).astype(np.float64)
@@ -186,7 +186,7 @@ class HomeModel:
 def home_folds(y: NDArray[np.float64], trained: int, seed: int, groups: NDArray[Any] | None) -> Folds:
     """The usual folds; where rows are many, the rows federated training has not seen are the hold-out."""
     fresh = np.arange(len(y)) >= trained
-    if len(y) < HOLD_OUT or min(int(y[fresh].sum()), int((1 - y[fresh]).sum())) < ENOUGH:
+    if len(y) < HOLD_OUT or min(int(np.sum(y[part] == k)) for part in (fresh, ~fresh) for k in (0, 1)) < ENOUGH:
         return make_folds(y, seed, groups)
     return Folds(np.where(fresh, 0, -1), 1)
 

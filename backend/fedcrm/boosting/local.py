@@ -73,23 +73,45 @@ class Folds:
 def make_folds(y: NDArray[np.float64], seed: int, groups: NDArray[Any] | None = None) -> Folds:
     """Stratified folds: 5 below 3,000 rows, 3 below 8,000, else one 25 % hold-out; groups are never split.
 
-    Raises ValueError with fewer than two rows of either class.
+    Every fold's model sees both classes. Raises ValueError where that cannot be: fewer than two rows of a class, or
+    all of one class in one group.
     """
     y = np.asarray(y)
-    n, positive = len(y), int(np.sum(y))
-    if min(positive, n - positive) < 2:
-        raise ValueError(f"{positive} positives of {n} rows cannot be folded")
+    n = len(y)
+    own = np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]
+    holders = {label: np.unique(own[y == label]) for label in (0, 1)}
+    rarer = min(holders, key=lambda label: len(holders[label]))
+    if len(holders[rarer]) < 2:
+        raise ValueError(f"{int(np.sum(y))} positives of {n} rows in {own.max(initial=-1) + 1} groups cannot be folded")
     wanted = 4 if n >= HOLD_OUT else 5 if n < LARGE else 3
-    count = min(wanted, positive, n - positive)
-    splitter = StratifiedKFold if groups is None else StratifiedGroupKFold
-    of = np.full(n, -1)
+    for count in range(min(wanted, len(holders[rarer])), 1, -1):
+        parts = _parts(y, own, count, seed)
+        folds = Folds(parts if n < HOLD_OUT else np.where(parts == 0, 0, -1), count if n < HOLD_OUT else 1)
+        if all(len(np.unique(y[fitted])) == 2 for fitted, _ in folds.pairs()):
+            return folds
+    # Groups of very different size: two halves, each with a holder of the rarer class.
+    parts = _halves(own, holders[rarer], np.random.default_rng(seed))
+    return Folds(parts, 2) if n < HOLD_OUT else Folds(np.where(parts == 0, 0, -1), 1)
+
+
+def _parts(y: NDArray[np.float64], own: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:
+    """The fold of every row, (n,)."""
+    splitter = StratifiedKFold if own.max() == len(y) - 1 else StratifiedGroupKFold
+    of = np.full(len(y), -1)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # groups can make a fold lack a class; the loss copes
-        parts = splitter(count, shuffle=True, random_state=seed).split(np.zeros(n), y, groups)
-        for k, (_, held) in enumerate(parts):
-            if n < HOLD_OUT or k == 0:
-                of[held] = k
-    return Folds(of, 1 if n >= HOLD_OUT else count)
+        warnings.simplefilter("ignore", UserWarning)  # groups can make a fold lack a class
+        for k, (_, held) in enumerate(splitter(count, shuffle=True, random_state=seed).split(np.zeros(len(y)), y, own)):
+            of[held] = k
+    return of
+
+
+def _halves(own: NDArray[np.int64], holders: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """0 or 1 for every row, (n,): groups dealt out in turn, the holders first."""
+    rest = np.setdiff1d(np.unique(own), holders)
+    dealt = np.concatenate([rng.permutation(holders), rng.permutation(rest)])
+    half = np.zeros(len(dealt), np.int64)
+    half[dealt] = np.arange(len(dealt)) % 2
+    return half[own]
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,7 +176,9 @@ def _check(options: DemoOptions, data: DataSet) -> None:
         raise SettingsError("--max-per-unit is at least 1 and goes with --unit")
     parts = split(data, options.seed)
     if not any(parts.evaluable(name) for name in data.participants):
-        raise SettingsError("no organisation has five positives and five negatives in its test part: nothing to compare")
+        raise SettingsError(
+            "no organisation has five positives and five negatives in its test part: nothing to compare"
+        )
 
 
 def _begin(options: DemoOptions, *, resume: bool) -> None:

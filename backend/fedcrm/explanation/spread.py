@@ -147,10 +147,11 @@ def resampled_margins(
 
 
 def _draw(y: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """As many rows as there are, with replacement, at least two of either class among them."""
+    """As many rows as there are, with replacement, at least two different ones of either class among them."""
     while True:
         rows = np.sort(rng.integers(len(y), size=len(y)))
-        if min(y[rows].sum(), (1 - y[rows]).sum()) >= 2:
+        drawn = y[np.unique(rows)]
+        if min(drawn.sum(), (1 - drawn).sum()) >= 2:
             return np.asarray(rows, np.int64)
 
 

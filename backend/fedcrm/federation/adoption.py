@@ -95,7 +95,7 @@ def adopt(
 def _at_home(
     base: FederatedModel, records: Records, seed: int
 ) -> tuple[Schema, HomeModel | None, Mapping[Serves, Calibration]]:
-    """The organisation's own encoding and models; no models where its rows hold hardly any of one class.
+    """The organisation's own encoding and models; no models where hardly any of its units has one of the classes.
 
     Calibrated on validation rows, out of fold, which neither federated training nor the fold's models have seen.
     """
@@ -104,7 +104,9 @@ def _at_home(
     training, validation = (schema.encode(records.data, part) for part in (records.training, records.validation))
     y = records.data.label[rows]
     calibrations = {Serves.FEDERATED: Calibration.fit(base.margin(validation.X), validation.y)}
-    if min(int(np.sum(y == 1)), int(np.sum(y == 0))) < FEWEST:
+    groups = unit_numbers(records.data, rows)
+    units = np.arange(len(rows)) if groups is None else groups
+    if min(len(np.unique(units[y == label])) for label in (0, 1)) < FEWEST:
         return schema, None, calibrations
     home = HomeModel.fit(
         base,
@@ -113,7 +115,7 @@ def _at_home(
         validation.X,
         validation.y.astype(np.float64),
         seed,
-        groups=unit_numbers(records.data, rows),
+        groups=groups,
     )
     for kind, oof in ((Serves.PERSONAL, home.personal.oof), (Serves.LOCAL, home.local.oof)):
         calibrations[kind] = Calibration.fit(oof[len(training) :], validation.y)

@@ -32,6 +32,22 @@ def test_folds_never_part_a_group():
     assert np.all(of == of[:, :1])
 
 
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("sizes", [(30, 1, 1, 1, 1), (40, 3), (1, 1, 50), (9, 9, 9, 9)])
+def test_every_fold_sees_both_classes_however_the_positives_lie_in_groups(sizes, seed):
+    groups = np.repeat(np.arange(len(sizes) + 60), [*sizes, *[2] * 60])
+    y = (groups < len(sizes)).astype(float)
+    folds = make_folds(y, seed, groups)
+    assert all(len(np.unique(y[fitted])) == 2 for fitted, _ in folds.pairs())
+    assert all(len(np.unique(folds.of[groups == g])) == 1 for g in np.unique(groups))
+
+
+def test_all_positives_in_one_group_cannot_be_folded():
+    groups = np.arange(100) // 10
+    with pytest.raises(ValueError, match="folded"):
+        make_folds((groups == 0).astype(float), 0, groups)
+
+
 def test_a_rare_class_lowers_the_number_of_folds_and_a_single_one_is_refused():
     y = np.zeros(100)
     y[:3] = 1

@@ -8,7 +8,7 @@ import pytest
 from fedcrm.boosting import FederatedModel, HomeModel, Settings
 from fedcrm.errors import StorageError
 from fedcrm.evaluation.simulation import Federation, train_noiseless
-from fedcrm.features import propose_schema, split
+from fedcrm.features import DataSet, propose_schema, split
 from fedcrm.federation import Gate, Serves, WeightSettings, adopt
 from fedcrm.federation.adoption import adoption_of
 
@@ -100,6 +100,20 @@ def test_a_model_of_another_schema_is_judged_and_adopted_like_any_other(tmp_path
     # And back: the narrow one is a loss, which a hold-out of 150 rows may or may not tell from chance.
     back = offer(tmp_path, federation, first)
     assert kept(tmp_path).digest() == (first if back.accepted else good).digest()
+
+
+def test_an_organisation_whose_positives_are_one_account_serves_the_federation_s_model(tmp_path, federation, good):
+    data = federation.data
+    account = ["whale" if positive else f"a{i}" for i, positive in enumerate(data.label)]
+    columns = {name: list(column.texts(np.arange(len(data.label)))) for name, column in data.columns.items()}
+    owners = np.empty(len(data.label), dtype=object)
+    for name in data.participants:
+        owners[data.rows(name)] = name
+    described = dataclasses.replace(data.description, unit="account", label="left", positive=frozenset({"yes"}))
+    left = np.where(data.label == 1, "yes", "no")
+    grouped = DataSet.from_columns(described, {**columns, "account": account, "left": list(left)}, list(owners))
+    adoption = offer(tmp_path, dataclasses.replace(federation, data=grouped), good)
+    assert adoption.choice is Serves.FEDERATED
 
 
 def test_offered_twice_a_model_is_judged_once(tmp_path, federation, good):
