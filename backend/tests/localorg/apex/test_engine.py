@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 
 from localorg.apex.engine import Engine
-from localorg.apex.entries import AuraFailure, RestCall
+from localorg.apex.entries import AuraFailure
 from localorg.apex.runtime.services import CalloutRefused, OutgoingResponse, Services
+from localorg.calls import RestCall
 from localorg.errors import OrgError
 
 

@@ -55,7 +55,7 @@ def test_a_loop_without_end_meets_the_cpu_limit(run, short, block):
         "String s = 'a'.leftPad(2000000000, 'bc');",
         "List<Integer> rows = new Integer[2000000000];",
         "List<Integer> rows = new List<Integer>{ 1 }; while (true) { rows.addAll(rows.clone()); }",
-        "List<Object> two = new List<Object>(); while (true) { two = new List<Object>{ two, two }; String s = '' + two; }",
+        "Object two = 'a'; while (true) { two = new List<Object>{ two, two }; String shown = '' + two; }",
     ],
 )
 def test_what_grows_without_end_meets_the_heap_limit(run, block):
