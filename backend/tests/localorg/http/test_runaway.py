@@ -37,8 +37,8 @@ def call(tmp_path, monkeypatch):
         ("Integer f(Integer x) { return f(x + 1); } f(1);", "Maximum stack depth reached: 1001"),
         ("String s = 'a'; while (true) { s += s; }", "Apex heap size too large: 8388608"),
         (
-            "Map<Integer, Object> rows = new Map<Integer, Object>(); while (true) { rows.put(rows.size(), 1); }",
-            "Apex CPU",
+            "List<Object> rows = new List<Object>(); while (true) { rows.add(new List<Integer>(1000)); }",
+            "Apex heap size too large",
         ),
     ],
 )
