@@ -14,10 +14,10 @@ from localorg.access import Context
 from localorg.apex import testruns
 from localorg.apex.callouts import CalloutService
 from localorg.apex.engine import Engine
-from localorg.apex.entries import RestCall
 from localorg.apex.runtime.services import Services
+from localorg.calls import ActionOutcome
 from localorg.flow import FlowEngine
-from localorg.http.engines import ActionOutcome, AnonymousOutcome, Engines, RestAnswer, RestRequest, TestRun
+from localorg.http.engines import AnonymousOutcome, Engines, TestRun
 from localorg.http.server import Server
 from localorg.http.serving import identity_of
 from localorg.metadata import CodeProblem, Compilers
@@ -61,8 +61,8 @@ class Runtimes:
             run_tests_now=self._run_tests_now,
             deploy_tests=self._deploy_tests,
             compilers=Compilers(apex=self._compile, flow=self._check_flow),
-            apex_rest=self._rest,
-            apex_action=self._action,
+            apex_rest=lambda org, context, call: self._runtime(org).apex.invoke_rest(context, call),
+            apex_action=lambda org, context, name, inputs: self._runtime(org).apex.invoke_action(context, name, inputs),
             apex_actions=lambda org, context: {
                 label: name for name, label in self._runtime(org).apex.actions(context).items()
             },
@@ -138,15 +138,6 @@ class Runtimes:
         report = self._runtime(org).apex.run_tests(context, list(run.classes) or None, run.methods)
         with org.snapshot(context) as transaction:
             return testruns.document(report, testruns.class_ids(transaction, org.namespace))
-
-    def _rest(self, org: Org, context: Context, request: RestRequest) -> RestAnswer:
-        call = RestCall(request.method, request.path, request.query, request.headers, request.body)
-        answer = self._runtime(org).apex.invoke_rest(context, call)
-        return RestAnswer(answer.status, answer.body, answer.headers)
-
-    def _action(self, org: Org, context: Context, name: str, inputs: Sequence[Json]) -> list[ActionOutcome]:
-        found = self._runtime(org).apex.invoke_action(context, name, inputs)
-        return [ActionOutcome(each.success, each.outputs, [dict(error) for error in each.errors]) for each in found]
 
     def _start_flow(self, org: Org, context: Context, name: str, inputs: Sequence[Json]) -> list[ActionOutcome]:
         found = self._runtime(org).flow.start(context, name, inputs)

@@ -6,7 +6,6 @@ that was in the middle when the process ended has failed.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
@@ -20,6 +19,7 @@ from localorg.apex.runtime.transaction import Runtime
 from localorg.apex.values.exceptions import ApexException, Fatal
 from localorg.errors import OrgError
 from localorg.org import Org, Transaction
+from localorg.worker import Worker
 
 __all__ = ["Background", "keep_jobs"]
 
@@ -48,48 +48,22 @@ class Background:
 
     def __init__(self, engine: Host) -> None:
         self.engine = engine
-        self._wake = threading.Event()
-        self._stopping = False
-        self._thread: threading.Thread | None = None
-        self._running = threading.Lock()
-
-    def wake(self) -> None:
-        """Look for work."""
-        self._wake.set()
+        self._worker = Worker(f"apex-{engine.org.alias}", self._step)
+        self.wake = self._worker.wake
+        self.stop = self._worker.stop
+        self.run_due = self._worker.run_due
 
     def start(self) -> None:
         """Begin; what an earlier process left half done has failed."""
-        if self._thread is None:
+        if not self._worker.started:
             self._fail_interrupted()
-            self._stopping = False
-            self._thread = threading.Thread(target=self._loop, name=f"apex-{self.engine.org.alias}", daemon=True)
-            self._thread.start()
+            self._worker.start()
 
-    def stop(self) -> None:
-        """End and wait for the end."""
-        self._stopping = True
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
-
-    def _loop(self) -> None:
-        while not self._stopping:
-            self.run_due()
-            self._wake.wait(timeout=0.5)
-            self._wake.clear()
-
-    def run_due(self) -> int:
-        """Everything that is due; how many jobs ran."""
-        count = 0
-        with self._running:
-            while not self._stopping:
-                job = self._next()
-                if job is None:
-                    break
-                count += 1
-                self._run(job)
-        return count
+    def _step(self) -> bool:
+        job = self._next()
+        if job is not None:
+            self._run(job)
+        return job is not None
 
     def _platform(self) -> Context:
         return self.engine.org.admin_context().as_platform()

@@ -15,9 +15,6 @@ from typing import Any
 from localorg.access import Context
 from localorg.apex.background import Background, keep_jobs
 from localorg.apex.entries import (
-    ActionResult,
-    RestAnswer,
-    RestCall,
     call_action,
     call_aura,
     call_rest,
@@ -33,6 +30,7 @@ from localorg.apex.runtime.testing import ClassCoverage, TestOutcome, run_class,
 from localorg.apex.runtime.transaction import DebugLine, Runtime
 from localorg.apex.types.classes import ClassInfo, MethodInfo
 from localorg.apex.values.exceptions import ApexException, Fatal
+from localorg.calls import ActionOutcome, RestAnswer, RestCall
 from localorg.errors import OrgError
 from localorg.org import Org, Transaction
 from localorg.records import SavedBatch
@@ -194,7 +192,7 @@ class Engine:
 
     def invoke_action(
         self, context: Context, class_name: str, inputs: Sequence[Mapping[str, Any]]
-    ) -> list[ActionResult]:
+    ) -> list[ActionOutcome]:
         """Run a class's @InvocableMethod for all inputs in one transaction. Raises OrgError where there is none."""
         with self.org.snapshot(context) as transaction:
             namespace, info, method = self.invocable(transaction, class_name)
@@ -208,9 +206,9 @@ class Engine:
             return self._failed(inputs, f"An Apex error occurred: {_STACK_FAULT}")
 
     @staticmethod
-    def _failed(inputs: Sequence[Mapping[str, Any]], message: str) -> list[ActionResult]:
+    def _failed(inputs: Sequence[Mapping[str, Any]], message: str) -> list[ActionOutcome]:
         error = {"statusCode": "UNKNOWN_EXCEPTION", "message": message, "fields": []}
-        return [ActionResult(success=False, errors=[error]) for _ in inputs]
+        return [ActionOutcome(success=False, errors=[error]) for _ in inputs]
 
     def invocable(self, transaction: Transaction, name: str) -> tuple[str | None, ClassInfo, MethodInfo]:
         """A class with an @InvocableMethod, its namespace first. Raises OrgError NOT_FOUND."""

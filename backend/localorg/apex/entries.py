@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from localorg.apex.library.http import RestRequest, RestResponse
@@ -21,13 +20,11 @@ from localorg.apex.types.classes import ClassInfo, MethodInfo
 from localorg.apex.types.model import VOID, Class, Platform, Type
 from localorg.apex.values.collections import ApexList
 from localorg.apex.values.exceptions import ApexException, Fatal
+from localorg.calls import ActionOutcome, RestAnswer, RestCall
 from localorg.errors import OrgError
 
 __all__ = [
-    "ActionResult",
     "AuraFailure",
-    "RestAnswer",
-    "RestCall",
     "call_action",
     "call_aura",
     "call_rest",
@@ -59,36 +56,6 @@ class AuraFailure(OrgError):
             "message": self.message,
             "stackTrace": self.stack,
         }
-
-
-@dataclass(frozen=True, slots=True)
-class RestCall:
-    """A request to /services/apexrest. path: what follows it, with its leading slash; headers by lowered name."""
-
-    method: str
-    path: str
-    query: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    remote_address: str = "127.0.0.1"
-
-
-@dataclass(frozen=True, slots=True)
-class RestAnswer:
-    """What came of it."""
-
-    status: int
-    body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class ActionResult:
-    """One input's outcome. errors: {statusCode, message, fields}."""
-
-    success: bool
-    outputs: Mapping[str, Json] = field(default_factory=dict)
-    errors: Sequence[Mapping[str, Json]] = ()
 
 
 # ---- REST -----------------------------------------------------------------------------------------------------------
@@ -174,7 +141,7 @@ def invocables(program: Program) -> Iterator[tuple[ClassInfo, MethodInfo]]:
 
 def call_action(
     rt: Runtime, info: ClassInfo, method: MethodInfo, inputs: Sequence[Mapping[str, Json]]
-) -> list[ActionResult]:
+) -> list[ActionOutcome]:
     """One call for all inputs. Raises what the program throws."""
     arguments: list[Any] = []
     if method.parameters:
@@ -183,12 +150,12 @@ def call_action(
         arguments.append(ApexList(element, [_action_input(rt, element, each) for each in inputs]))
     result = rt.call_static(info, method.python, *arguments)
     if method.result == VOID:
-        return [ActionResult(success=True) for _ in inputs]
+        return [ActionOutcome(success=True) for _ in inputs]
     if result is None or len(result) != len(inputs):
         raise OrgError(
             "INVALID_ACTION_OUTPUT", "The number of results does not match the number of interview executions"
         )
-    return [ActionResult(success=True, outputs=_action_output(each)) for each in result]
+    return [ActionOutcome(success=True, outputs=_action_output(each)) for each in result]
 
 
 def _variables(info: ClassInfo) -> dict[str, Any]:

@@ -23,6 +23,7 @@ __all__ = ["ANONYMOUS", "ClassSource", "Program"]
 
 ANONYMOUS = "AnonymousBlock"
 _DEFAULT_VERSION = 67.0
+_TOO_DEEP = "Not supported by the local org: an expression nested this deeply"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,10 @@ class Program:
             self.problems.append(Problem(name, error.message, error.at.line, error.at.column))
             self._broken.setdefault(name.lower(), error)
             return False
+        except RecursionError:
+            self.problems.append(Problem(name, _TOO_DEEP, 1, 1))
+            self._broken.setdefault(name.lower(), CompileError(_TOO_DEEP, At(1, 1)))
+            return False
         return True
 
     def find(self, name: str) -> ClassInfo | None:
@@ -103,7 +108,9 @@ class Program:
             raise broken
         if found is None:
             check_declaration(info)
-            found = self._compiled[info] = compile_class(info, self.names, self.version(info))
+            found = compile_class(info, self.names, self.version(info))
+            if info.top.name != ANONYMOUS:
+                self._compiled[info] = found
         return found
 
     def version(self, info: ClassInfo) -> float:

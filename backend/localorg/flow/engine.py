@@ -27,6 +27,7 @@ from localorg.flow.reader import read_flow
 from localorg.org import Org, Transaction
 from localorg.records import Operation, RowError, RowsRefused, SavedBatch
 from localorg.schema import FieldType, SObjectType
+from localorg.worker import Worker
 
 __all__ = ["FlowEngine", "FlowOutcome"]
 
@@ -56,12 +57,9 @@ class FlowEngine:
         self._read: dict[tuple[str, str], Flow] = {}
         self._counter = itertools.count()
         self._depth = threading.local()
-        self._wake = threading.Event()
-        self._stopping = False
-        self._thread: threading.Thread | None = None
-        self._running = threading.Lock()
+        self._worker = Worker(f"flow-{org.alias}", self._step)
         org.saved_hooks.append(self._saved)
-        org.committed_hooks.append(lambda _org, _batches: self._wake.set())
+        org.committed_hooks.append(lambda _org, _batches: self._worker.wake())
 
     # ---- definitions --------------------------------------------------------------------------------------------
 
@@ -203,38 +201,24 @@ class FlowEngine:
 
     def start_background(self) -> None:
         """Run later paths as they come, in a thread of their own."""
-        if self._thread is None:
-            self._stopping = False
-            self._thread = threading.Thread(target=self._loop, name=f"flow-{self.org.alias}", daemon=True)
-            self._thread.start()
+        self._worker.start()
 
     def stop_background(self) -> None:
         """End the thread when its present path is done."""
-        self._stopping = True
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
-
-    def _loop(self) -> None:
-        while not self._stopping:
-            self.run_pending()
-            self._wake.wait(timeout=0.5)
-            self._wake.clear()
+        self._worker.stop()
 
     def run_pending(self) -> int:
         """Run every later path that is waiting; how many runs there were."""
-        count = 0
-        with self._running:
-            while not self._stopping:
-                key, job = self._next()
-                if job is None:
-                    break
-                count += 1
-                self._run_later(job)
-                with self.org.transaction(self.org.admin_context().as_platform()) as transaction:
-                    transaction.put_setting(key, None)
-        return count
+        return self._worker.run_due()
+
+    def _step(self) -> bool:
+        key, job = self._next()
+        if job is None:
+            return False
+        self._run_later(job)
+        with self.org.transaction(self.org.admin_context().as_platform()) as transaction:
+            transaction.put_setting(key, None)
+        return True
 
     def _next(self) -> tuple[str, dict[str, Any] | None]:
         with self.org.snapshot(self.org.admin_context().as_platform()) as transaction:

@@ -11,10 +11,11 @@ from typing import Any
 from starlette.responses import Response
 
 from localorg.access import Context
+from localorg.calls import ActionOutcome, RestCall
 from localorg.errors import OrgError
 from localorg.http.answers import json_answer
 from localorg.http.calls import Call, Json, Route
-from localorg.http.engines import ActionOutcome, RestRequest, TestRun
+from localorg.http.engines import TestRun
 from localorg.http.rest import V
 from localorg.http.server import Server
 from localorg.org import Org
@@ -119,7 +120,7 @@ def _apex_rest(call: Call) -> Response:
     answer = engine(
         call.org,
         call.context,
-        RestRequest(call.method, path, call.query, call.headers, call.body.bytes()),
+        RestCall(call.method, path, call.query, call.headers, call.body.bytes()),
     )
     headers = {"Content-Type": "application/json;charset=UTF-8", **answer.headers}
     return Response(answer.body, answer.status, headers)

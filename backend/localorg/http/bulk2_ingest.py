@@ -248,11 +248,12 @@ def resume(server: Server) -> None:
 
 def _info(call: Call) -> Response:
     counts = {"retries": 0, "totalProcessingTime": 0, "apiActiveProcessingTime": 0, "apexProcessingTime": 0}
-    return json_answer({"numberRecordsProcessed": 0, "numberRecordsFailed": 0, **counts, **_job(call).document})
+    counts |= {"numberRecordsProcessed": 0, "numberRecordsFailed": 0}
+    return json_answer({"jobType": "V2Ingest", **counts, **_job(call).document})
 
 
 def _list(call: Call) -> Response:
-    jobs = [job.document for job in call.server.jobs.all(call.org.org_id, "ingest")]
+    jobs = [{"jobType": "V2Ingest", **job.document} for job in call.server.jobs.all(call.org.org_id, "ingest")]
     return json_answer({"done": True, "records": jobs, "nextRecordsUrl": None})
 
 

@@ -107,12 +107,12 @@ def resume(server: Server) -> None:
 
 
 def _info(call: Call) -> Response:
-    document = _job(call).document
-    return json_answer({"retries": 0, "totalProcessingTime": 0, "isPkChunkingSupported": True, **document})
+    counts = {"numberRecordsProcessed": 0, "retries": 0, "totalProcessingTime": 0}
+    return json_answer({"jobType": "V2Query", **counts, "isPkChunkingSupported": True, **_job(call).document})
 
 
 def _list(call: Call) -> Response:
-    jobs = [job.document for kind in ("query",) for job in call.server.jobs.all(call.org.org_id, kind)]
+    jobs = [{"jobType": "V2Query", **job.document} for job in call.server.jobs.all(call.org.org_id, "query")]
     return json_answer({"done": True, "records": jobs, "nextRecordsUrl": None})
 
 

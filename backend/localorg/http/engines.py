@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from localorg.access import Context
+from localorg.calls import ActionOutcome, RestAnswer, RestCall
 from localorg.metadata import Compilers
 from localorg.org import Org, Transaction
 
-__all__ = ["ActionOutcome", "AnonymousOutcome", "Engines", "RestAnswer", "RestRequest", "TestRun"]
+__all__ = ["AnonymousOutcome", "Engines", "TestRun"]
 
 Json = dict[str, Any]
 
@@ -50,35 +51,6 @@ class TestRun:
     max_failed_tests: int = -1
 
 
-@dataclass(frozen=True, slots=True)
-class RestRequest:
-    """A call to `/services/apexrest`. path: what follows it, with its leading slash; headers by lower-case name."""
-
-    method: str
-    path: str
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class RestAnswer:
-    """What an Apex REST class answered."""
-
-    status: int
-    body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class ActionOutcome:
-    """One invocation of an action or flow. errors: `{statusCode, message, fields}`; outputs: by name."""
-
-    success: bool
-    outputs: Mapping[str, object] = field(default_factory=dict)
-    errors: Sequence[Json] = ()
-
-
 @dataclass(slots=True)
 class Engines:
     """One place a kind of execution; None: nothing in this server runs it.
@@ -101,7 +73,7 @@ class Engines:
     run_tests_now: Callable[[Org, Context, TestRun], Json] | None = None
     deploy_tests: Callable[[Transaction, Sequence[str], str], Json] | None = None
     compilers: Compilers = field(default_factory=Compilers)
-    apex_rest: Callable[[Org, Context, RestRequest], RestAnswer] | None = None
+    apex_rest: Callable[[Org, Context, RestCall], RestAnswer] | None = None
     apex_action: Callable[[Org, Context, str, Sequence[Json]], list[ActionOutcome]] | None = None
     apex_actions: Callable[[Org, Context], Mapping[str, str]] | None = None
     flow_action: Callable[[Org, Context, str, Sequence[Json]], list[ActionOutcome]] | None = None

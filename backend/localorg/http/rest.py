@@ -114,7 +114,10 @@ def _metadata(call: Call) -> Response:
 
 def _create(call: Call) -> Response:
     sobject = sobject_of(call)
-    (result,) = _save(call, Operation.INSERT, sobject, call.body.object())
+    values = call.body.object()
+    if any(name.lower() == "id" for name in values):
+        raise OrgError("INVALID_FIELD", "The Id field should not be specified in the sobject data.")
+    (result,) = _save(call, Operation.INSERT, sobject, values)
     return json_answer({"id": result.id, "success": True, "errors": []}, 201)
 
 

@@ -197,7 +197,9 @@ class Expressions(Calls):
         type_ = self.names.resolve(node.type, self.scope.info)
         assert isinstance(type_, Platform)  # noqa: S101 - the reader wrote List
         size = self.value(node.size, INTEGER)
-        return Code(f"ApexList({self.runtime_type(type_.arguments[0])}, [None] * {size})", type_, nonnull=True)
+        return Code(
+            f"ApexList({self.runtime_type(type_.arguments[0])}, [None] * seats_for({size}))", type_, nonnull=True
+        )
 
     def new_map(self, node: n.NewMap) -> Code:
         """`new Map<K, V>{k => v}`."""
@@ -224,8 +226,6 @@ class Expressions(Calls):
         combined = binary(node.operator[:-1], current, value, node.at)
         if cost(combined.type, current.type) is None:
             raise CompileError(f"Illegal assignment from {combined.type} to {current.type}", node.at)
-        if combined.type == STRING:
-            return Code(f"hold({combined.text})", STRING, nonnull=True)
         return combined
 
     def update(self, node: n.Update) -> Code:
@@ -296,7 +296,7 @@ class Expressions(Calls):
         self._check_writable(field, at)
         current = Code("None", field.type)
         if not field.is_property or field.readable:
-            current = self._instance_field(Code(target.text, target.type, nonnull=True), field, at)
+            current = self._instance_field(target, field, at)
         made = self.assignable(value(current), field.type, at)
         if field.setter and self.scope.accessor_of is not field:
             return Code(f"{self.guard(target)}.p_{field.name.lower()}({made})", field.type)

@@ -82,22 +82,26 @@ def binary(operator: str, left: Code, right: Code, at: At) -> Code:
 
 
 def concatenation_part(code: Code) -> str:
-    """An operand of + beside a String."""
+    """An operand of + beside a String; a sum within a sum is measured with the whole."""
     if code.type == STRING and code.nonnull:
-        return code.text
+        return code.text.removeprefix("hold")
     if code.type == INTEGER and code.nonnull:
         return f"str({code.text})"
     return f"concat({code.text})"
 
 
+def _joined(left: Code, right: Code) -> Code:
+    return Code(f"hold({concatenation_part(left)} + {concatenation_part(right)})", STRING, True)
+
+
 def _arithmetic(operator: str, left: Code, right: Code, at: At) -> Code:
     if operator == "+" and STRING in (left.type, right.type):
-        return Code(f"({concatenation_part(left)} + {concatenation_part(right)})", STRING, True)
+        return _joined(left, right)
     if left.type in (DATE, DATETIME, TIME) and operator in "+-" and right.type in NUMBERS:
         return _moved(operator, left, right, at)
     if left.type not in NUMBERS or right.type not in NUMBERS:
         if operator == "+" and ID in (left.type, right.type):
-            return Code(f"({concatenation_part(left)} + {concatenation_part(right)})", STRING, True)
+            return _joined(left, right)
         if DATE in (left.type, right.type) or DATETIME in (left.type, right.type):
             raise CompileError("Date/time expressions must use Integer or Long or Double arguments", at)
         raise CompileError("Arithmetic expressions must use numeric arguments", at)

@@ -15,9 +15,10 @@ from localorg.apex.types.model import Platform, Record, Type
 from localorg.apex.types.platform import platform_type
 from localorg.apex.values.collections import ApexList, ApexMap, ApexSet
 from localorg.apex.values.equality import order_key
-from localorg.apex.values.exceptions import apex_error, null_pointer
+from localorg.apex.values.exceptions import apex_error, given, null_pointer
 from localorg.apex.values.objects import ApexObject
 from localorg.apex.values.records import SObject
+from localorg.apex.values.size import seats_for
 
 __all__ = ["empty"]
 
@@ -62,20 +63,14 @@ class ListIterator:
 LIST.constructor("()")(ApexList)
 
 
-def _values(values: Any) -> Any:
-    if values is None:
-        null_pointer()
-    return values
-
-
 @LIST.constructor("(Iterable<T>)")
 def _list_of(element: Type, values: Any) -> ApexList:
-    return ApexList(element, _values(values))
+    return ApexList(element, given(values))
 
 
 @LIST.constructor("(Integer)")
 def _sized(element: Type, size: int) -> ApexList:
-    return ApexList(element, [None] * size)
+    return ApexList(element, [None] * seats_for(size))
 
 
 LIST.method("void add(T)", inline="{0}.append({1})")(list.append)
@@ -88,7 +83,12 @@ def _insert(values: ApexList, index: int, value: Any) -> None:
     values.insert(index, value)
 
 
-LIST.method("void addAll(Iterable<T>)", inline="{0}.extend({1} if {1} is not None else npe())")(list.extend)
+@LIST.method("void addAll(Iterable<T>)")
+def _add_all(values: ApexList, others: Any) -> None:
+    seats_for(len(values), given(others))
+    values.extend(others)
+
+
 LIST.method("T get(Integer)", inline="{0}.at({1})")(ApexList.at)
 LIST.method("void set(Integer, T)", inline="{0}.put({1}, {2})")(ApexList.put)
 LIST.method("Integer size()", inline="len({0})")(len)
@@ -173,7 +173,7 @@ def _record_key(record: SObject | None) -> tuple[Any, ...]:
 # ---- Set ------------------------------------------------------------------------------------------------------------
 
 SET.constructor("()")(ApexSet)
-SET.constructor("(Iterable<T>)")(lambda element, values: ApexSet(element, _values(values)))
+SET.constructor("(Iterable<T>)")(lambda element, values: ApexSet(element, given(values)))
 
 
 @SET.method("Boolean add(T)")
@@ -187,12 +187,13 @@ def _set_add(values: ApexSet, value: Any) -> bool:
 @SET.method("Boolean addAll(Iterable<T>)")
 def _set_add_all(values: ApexSet, others: Any) -> bool:
     before = len(values.items)
-    values.items.update(dict.fromkeys(_values(others)))
+    seats_for(before, given(others))
+    values.items.update(dict.fromkeys(others))
     return len(values.items) != before
 
 
 SET.method("Boolean contains(T)", inline="({1} in {0}.items)")(lambda values, value: value in values.items)
-SET.method("Boolean containsAll(Iterable<T>)")(lambda values, others: all(o in values.items for o in _values(others)))
+SET.method("Boolean containsAll(Iterable<T>)")(lambda values, others: all(o in values.items for o in given(others)))
 SET.method("Integer size()", inline="len({0}.items)")(len)
 SET.method("Boolean isEmpty()", inline="(not {0}.items)")(lambda values: not values.items)
 SET.method("void clear()")(lambda values: values.items.clear())
@@ -209,12 +210,12 @@ def _set_remove(values: ApexSet, value: Any) -> bool:
 
 @SET.method("Boolean removeAll(Iterable<T>)")
 def _set_remove_all(values: ApexSet, others: Any) -> bool:
-    return sum(_set_remove(values, other) for other in list(_values(others))) > 0
+    return sum(_set_remove(values, other) for other in list(given(others))) > 0
 
 
 @SET.method("Boolean retainAll(Iterable<T>)")
 def _set_retain_all(values: ApexSet, others: Any) -> bool:
-    kept = set(_values(others))
+    kept = set(given(others))
     before = len(values.items)
     values.items = {each: None for each in values.items if each in kept}
     return len(values.items) != before
@@ -227,13 +228,13 @@ MAP.constructor("()")(ApexMap)
 
 @MAP.constructor("(Map<K,V>)")
 def _map_of(key: Type, value: Type, others: Any) -> ApexMap:
-    return ApexMap(key, value, _values(others).items())
+    return ApexMap(key, value, given(others).items())
 
 
 @MAP.constructor("(List<SObject>)")
 def _map_of_records(key: Type, value: Type, rows: Any) -> ApexMap:
     made = ApexMap(key, value)
-    for row in _values(rows):
+    for row in given(rows):
         _put_record(made, row)
     return made
 
@@ -255,12 +256,15 @@ def _map_put(values: ApexMap, key: Any, value: Any) -> Any:
     return before
 
 
-MAP.method("void putAll(Map<K,V>)", inline="{0}.update({1} if {1} is not None else npe())")(dict.update)
+@MAP.method("void putAll(Map<K,V>)")
+def _map_put_all(values: ApexMap, others: Any) -> None:
+    seats_for(len(values), given(others))
+    values.update(others)
 
 
 @MAP.method("void putAll(List<SObject>)")
 def _map_put_records(values: ApexMap, rows: Any) -> None:
-    for row in _values(rows):
+    for row in given(rows):
         _put_record(values, row)
 
 

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from localorg.apex.types.platform import platform_type
 from localorg.apex.values.exceptions import apex_error, null_pointer
 from localorg.apex.values.numbers import wrap32, wrap64
+from localorg.apex.values.size import held
 
 CRYPTO = platform_type("Crypto")
 ENCODING = platform_type("EncodingUtil")
@@ -195,7 +196,7 @@ CRYPTO.static("Long getRandomLong()", runtime=True)(
 @ENCODING.static("String base64Encode(Blob)")
 def _base64_encode(data: bytes) -> str:
     _need(data)
-    return base64.b64encode(data).decode()
+    return held(base64.b64encode(data).decode())
 
 
 @ENCODING.static("Blob base64Decode(String)")
@@ -211,7 +212,7 @@ def _base64_decode(text: str) -> bytes:
 @ENCODING.static("String convertToHex(Blob)")
 def _to_hex(data: bytes) -> str:
     _need(data)
-    return data.hex()
+    return held(data.hex())
 
 
 @ENCODING.static("Blob convertFromHex(String)")
@@ -226,7 +227,7 @@ def _from_hex(text: str) -> bytes:
 @ENCODING.static("String urlEncode(String, String)")
 def _url_encode(text: str, charset: str) -> str:
     _need(text, charset)
-    return urllib.parse.quote_plus(text, safe="*-._", encoding=charset).replace("~", "%7E")
+    return held(urllib.parse.quote_plus(text, safe="*-._", encoding=charset).replace("~", "%7E"))
 
 
 @ENCODING.static("String urlDecode(String, String)")

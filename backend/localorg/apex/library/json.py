@@ -41,6 +41,7 @@ from localorg.apex.values.collections import ApexList, ApexMap, ApexSet
 from localorg.apex.values.exceptions import ApexException, apex_error, null_pointer
 from localorg.apex.values.objects import ApexEnum, ApexObject
 from localorg.apex.values.records import SObject
+from localorg.apex.values.size import held
 from localorg.apex.values.text import double_text, to_text
 
 __all__ = ["JSON", "PLATFORM_READERS", "from_json", "pretty", "to_json_text"]
@@ -95,8 +96,9 @@ class _Writer:
     def write(self, value: Any, depth: int = 0) -> str:
         """Any value."""
         scalar = _scalar(value)
-        if scalar is not None:
-            return scalar
+        return held(self._parts(value, depth) if scalar is None else scalar)
+
+    def _parts(self, value: Any, depth: int) -> str:
         if isinstance(value, ApexList | ApexSet):
             return self._list([self.write(each, depth + 1) for each in value])
         if isinstance(value, ApexMap):

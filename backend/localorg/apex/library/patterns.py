@@ -13,6 +13,7 @@ from functools import lru_cache
 
 from localorg.apex.types.platform import platform_type
 from localorg.apex.values.exceptions import apex_error, null_pointer
+from localorg.apex.values.size import room_for
 
 __all__ = ["java_pattern", "java_replacement", "split"]
 
@@ -80,7 +81,10 @@ def java_replacement(text: str) -> Callable[[re.Match[str]], str]:
     """`$1`, `${name}` and escapes of a replacement."""
     parts = re.findall(r"\\(.)|\$(\d)|\$\{(\w+)\}|([^\\$]+)", text, flags=re.DOTALL)
 
+    length = 0
+
     def replaced(found: re.Match[str]) -> str:
+        nonlocal length
         out = []
         for escaped, number, name, plain in parts:
             if number or name:
@@ -90,7 +94,9 @@ def java_replacement(text: str) -> Callable[[re.Match[str]], str]:
                     raise apex_error("StringException", f"No group {number or name}") from None
             else:
                 out.append(escaped or plain)
-        return "".join(out)
+        made = "".join(out)
+        length = room_for(length + len(made))
+        return made
 
     return replaced
 

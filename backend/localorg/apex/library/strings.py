@@ -20,6 +20,7 @@ from localorg.apex.types.model import STRING as STRING_TYPE
 from localorg.apex.types.platform import platform_type
 from localorg.apex.values.collections import ApexList
 from localorg.apex.values.exceptions import apex_error, null_pointer
+from localorg.apex.values.size import held, room_for
 from localorg.apex.values.text import datetime_text, to_text
 
 STRING = platform_type("String")
@@ -213,15 +214,15 @@ STRING.method("String capitalize()")(lambda t: t[:1].upper() + t[1:])
 STRING.method("String uncapitalize()")(lambda t: t[:1].lower() + t[1:])
 STRING.method("String swapCase()")(lambda t: t.swapcase())
 STRING.method("String reverse()")(lambda t: t[::-1])
-STRING.method("String repeat(Integer)")(lambda t, n: t * max(n, 0))
-STRING.method("String repeat(String, Integer)")(lambda t, s, n: (s or "").join([t] * max(n, 0)))
+STRING.method("String repeat(Integer)")(lambda t, n: t * _times(t, n))
+STRING.method("String repeat(String, Integer)")(lambda t, s, n: (s or "").join([t] * _times(t + (s or ""), n)))
 STRING.method("String normalizeSpace()")(lambda t: " ".join(t.split()))
 STRING.method("String deleteWhitespace()")(lambda t: "".join(t.split()))
 STRING.method("String center(Integer)")(lambda t, n: _center(t, n, " "))
 STRING.method("String center(Integer, String)")(lambda t, n, s: _center(t, n, s))
-STRING.method("String leftPad(Integer)")(lambda t, n: t.rjust(n))
+STRING.method("String leftPad(Integer)")(lambda t, n: t.rjust(room_for(n)))
 STRING.method("String leftPad(Integer, String)")(lambda t, n, s: _padding(s, n - len(t)) + t)
-STRING.method("String rightPad(Integer)")(lambda t, n: t.ljust(n))
+STRING.method("String rightPad(Integer)")(lambda t, n: t.ljust(room_for(n)))
 STRING.method("String rightPad(Integer, String)")(lambda t, n, s: t + _padding(s, n - len(t)))
 STRING.method("String remove(String)")(lambda t, p: t.replace(p, "") if p else t)
 STRING.method("String removeStart(String)")(lambda t, p: t.removeprefix(p or ""))
@@ -234,24 +235,33 @@ STRING.method("String removeEndIgnoreCase(String)")(
 )
 STRING.method("String stripHtmlTags()")(lambda t: re.sub(r"<[^>]*>", "", t))
 STRING.method("String escapeJava()")(lambda t: _escape_java(t))
-STRING.method("String escapeEcmaScript()")(lambda t: _escape_java(t).replace("'", "\\'").replace("/", "\\/"))
-STRING.method("String escapeCsv()")(lambda t: '"' + t.replace('"', '""') + '"' if re.search(r'[",\r\n]', t) else t)
+STRING.method("String escapeEcmaScript()")(lambda t: held(_escape_java(t).replace("'", "\\'").replace("/", "\\/")))
+STRING.method("String escapeCsv()")(
+    lambda t: held('"' + t.replace('"', '""') + '"') if re.search(r'[",\r\n]', t) else t
+)
 STRING.method("String unescapeCsv()")(
     lambda t: t[1:-1].replace('""', '"') if t[:1] == t[-1:] == '"' and len(t) > 1 else t
 )
-STRING.method("String escapeHtml4()")(lambda t: html.escape(t, quote=False).replace('"', "&quot;"))
-STRING.method("String escapeHtml3()")(lambda t: html.escape(t, quote=False).replace('"', "&quot;"))
+STRING.method("String escapeHtml4()")(lambda t: _escape_html(t))
+STRING.method("String escapeHtml3()")(lambda t: _escape_html(t))
 STRING.method("String unescapeHtml4()")(html.unescape)
-STRING.method("String escapeXml()")(lambda t: html.escape(t, quote=False).replace('"', "&quot;").replace("'", "&apos;"))
+STRING.method("String escapeXml()")(lambda t: held(_escape_html(t).replace("'", "&apos;")))
 STRING.method("String unescapeXml()")(html.unescape)
-STRING.method("String escapeUnicode()")(lambda t: "".join(c if ord(c) < 128 else f"\\u{ord(c):04X}" for c in t))
+STRING.method("String escapeUnicode()")(lambda t: held("".join(c if ord(c) < 128 else f"\\u{ord(c):04X}" for c in t)))
 STRING.static("String escapeSingleQuotes(String)")(
-    lambda t: t.replace("\\", "\\\\").replace("'", "\\'") if t is not None else null_pointer()
+    lambda t: held(t.replace("\\", "\\\\").replace("'", "\\'")) if t is not None else null_pointer()
 )
+
+
+def _times(text: str, count: int) -> int:
+    """How often a text may be repeated."""
+    room_for(len(text) * count)
+    return max(count, 0)
 
 
 def _padding(filler: str | None, width: int) -> str:
     filler = filler or " "
+    room_for(width)
     return (filler * (max(width, 0) // len(filler) + 1))[: max(width, 0)]
 
 
@@ -261,11 +271,15 @@ def _center(text: str, width: int, filler: str | None) -> str:
     return _padding(filler, left) + text + _padding(filler, missing - left)
 
 
+def _escape_html(text: str) -> str:
+    return held(html.escape(text, quote=False).replace('"', "&quot;"))
+
+
 _JAVA_ESCAPES = {"\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r", '"': '\\"', "\\": "\\\\"}
 
 
 def _escape_java(text: str) -> str:
-    return "".join(_JAVA_ESCAPES.get(c, c if " " <= c <= "~" else f"\\u{ord(c):04X}") for c in text)
+    return held("".join(_JAVA_ESCAPES.get(c, c if " " <= c <= "~" else f"\\u{ord(c):04X}") for c in text))
 
 
 @STRING.method("String abbreviate(Integer)")
@@ -291,6 +305,8 @@ def _levenshtein(text: str, other: str) -> int:
 @STRING.method("String replace(String, String)")
 def _replace(text: str, old: str, new: str) -> str:
     _need(old, new)
+    if len(new) > len(old):
+        room_for(len(text) + text.count(old) * (len(new) - len(old)))
     return text.replace(old, new)
 
 
@@ -333,7 +349,9 @@ def _split_by_type(text: str) -> ApexList:
 def _join(values: Any, separator: str | None) -> str:
     if values is None:
         null_pointer()
-    return (separator or "").join("" if each is None else to_text(each) for each in values)
+    parts = ["" if each is None else to_text(each) for each in values]
+    room_for(sum(map(len, parts)) + len(separator or "") * len(parts))
+    return (separator or "").join(parts)
 
 
 @STRING.static("String format(String, List<Object>)")
@@ -341,7 +359,7 @@ def _format(text: str, values: Any) -> str:
     """MessageFormat: {0} is replaced, text in single quotes is not, two quotes are one."""
     _need(text)
     out: list[str] = []
-    quoted = False
+    quoted, length = False, 0
     for part in re.split(r"('+|\{\d+\})", text):
         if part and set(part) == {"'"}:
             out.append("'" * (len(part) // 2))
@@ -349,6 +367,7 @@ def _format(text: str, values: Any) -> str:
         elif not quoted and re.fullmatch(r"\{\d+\}", part):
             index = int(part[1:-1])
             out.append(to_text(values[index]) if values is not None and index < len(values) else part)
+            length = room_for(length + len(out[-1]))
         else:
             out.append(part)
     return "".join(out)

@@ -152,7 +152,7 @@ class Runtime:
         try:
             return self.program.compiled(info)
         except CompileError as error:
-            if info.name == ANONYMOUS:
+            if info.top.name == ANONYMOUS:
                 raise
             at = f"Class {info.top.name} : {error.message} : {error.at.line}"
             raise apex_error("TypeException", f"Dependent class is invalid and needs recompilation:\n {at}") from None

@@ -6,7 +6,7 @@ import datetime
 import sys
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from localorg.apex.library import SYMBOLS
 from localorg.apex.library.language import type_value
@@ -24,10 +24,8 @@ from localorg.apex.values.exceptions import (
     null_pointer,
 )
 from localorg.apex.values.objects import ApexEnum, ApexObject, UserException
+from localorg.apex.values.size import seats_for
 from localorg.apex.values.text import concat
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["VOCABULARY"]
 
@@ -230,7 +228,7 @@ VOCABULARY: dict[str, object] = {
         for each in (
             truth, put, put_static, second, field_boolean, enum_values, enum_value, bit_not, bit_and, bit_or, bit_xor,
             shift_left, shift_right, shift_unsigned, date_plus, datetime_plus, time_plus, start_of_day,
-            exception_init, thrown, caught, alive, each_of, only_row, first_row, concat,
+            exception_init, thrown, caught, alive, each_of, only_row, first_row, concat, seats_for,
             ApexList, ApexSet, ApexMap, ApexEnum, ApexObject, UserException, Decimal,
         )
     },

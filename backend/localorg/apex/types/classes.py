@@ -70,7 +70,10 @@ class MethodInfo:
 
 @dataclass(eq=False)
 class ClassInfo:
-    """One declared type; filled in two steps, names first, so that classes may refer to each other."""
+    """One declared type; filled in two steps, names first, so that classes may refer to each other.
+
+    resolved: what the types written in it have turned out to be, so that each is looked up once.
+    """
 
     name: str
     declaration: n.TypeDeclaration
@@ -83,6 +86,7 @@ class ClassInfo:
     constructors: list[MethodInfo] = field(default_factory=list)
     inner: dict[str, ClassInfo] = field(default_factory=dict)
     uses: set[str] = field(default_factory=set)
+    resolved: dict[n.TypeRef, Type] = field(default_factory=dict, repr=False)
 
     @property
     def key(self) -> str:

@@ -48,14 +48,14 @@ class Names:
         self.classes = classes
         self.schema = schema
         self.namespace = namespace
-        self._cache: dict[tuple[TypeRef, str | None], Type] = {}
 
     def resolve(self, ref: TypeRef, scope: ClassInfo | None) -> Type:
         """The type, with its arguments. Raises CompileError, Invalid type."""
-        key = (TypeRef(ref.at, ref.name, ref.arguments), None if scope is None else scope.key)
-        found = self._cache.get(key)
+        if scope is None:
+            return self._resolve(ref, None)
+        found = scope.resolved.get(ref)
         if found is None:
-            found = self._cache[key] = self._resolve(ref, scope)
+            found = scope.resolved[ref] = self._resolve(ref, scope)
         return found
 
     def find(self, name: str, scope: ClassInfo | None) -> Type | None:

@@ -109,7 +109,18 @@ class NameMap(ApexMap):
 
     def get(self, key: Any, default: Any = None) -> Any:
         """The value under a name."""
-        return super().get(key.lower() if isinstance(key, str) else key, default)
+        return super().get(_lowered(key), default)
+
+    def pop(self, key: Any, *default: Any) -> Any:
+        """Take a name out."""
+        return super().pop(_lowered(key), *default)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        super().__setitem__(_lowered(key), value)
 
     def __contains__(self, key: object) -> bool:
-        return super().__contains__(key.lower() if isinstance(key, str) else key)
+        return super().__contains__(_lowered(key))
+
+
+def _lowered(key: Any) -> Any:
+    return key.lower() if isinstance(key, str) else key

@@ -19,6 +19,7 @@ __all__ = [
     "apex_error",
     "apex_frames",
     "exception_class",
+    "given",
     "null_pointer",
 ]
 
@@ -117,6 +118,13 @@ def apex_error(name: str, message: str) -> ApexException:
 def null_pointer() -> NoReturn:
     """What any use of null ends in."""
     raise apex_error("NullPointerException", "Attempt to de-reference a null object")
+
+
+def given(value: Any) -> Any:
+    """A value that must not be null."""
+    if value is None:
+        null_pointer()
+    return value
 
 
 def apex_frames(frame: FrameType | TracebackType | None) -> list[tuple[str, int]]:

@@ -11,6 +11,7 @@ from localorg.apex.values.collections import ApexList, ApexMap, ApexSet
 from localorg.apex.values.exceptions import ApexException
 from localorg.apex.values.objects import ApexEnum, ApexObject, UserException
 from localorg.apex.values.records import SObject
+from localorg.apex.values.size import held
 
 __all__ = ["concat", "date_text", "datetime_text", "double_text", "to_text"]
 
@@ -59,7 +60,7 @@ def _other_text(value: Any) -> str:
     if isinstance(value, ApexMap):
         return "{" + ", ".join(f"{_inside(k)}={_inside(v)}" for k, v in value.items()) + "}"
     if isinstance(value, SObject):
-        return f"{value.type}:{{{', '.join(f'{k}={concat(v)}' for k, v in value.values.items())}}}"
+        return f"{value.type}:{{{', '.join(f'{k}={_inside(v)}' for k, v in value.values.items())}}}"
     if isinstance(value, UserException):
         method = value.info.method_of_arity("tostring", 0)
         return str(value) if method is None else str(getattr(value, method.python)())
@@ -71,7 +72,7 @@ def _other_text(value: Any) -> str:
 
 
 def _inside(value: Any) -> str:
-    return concat(value)
+    return held(concat(value))
 
 
 def _object_text(value: ApexObject) -> str:
@@ -79,7 +80,7 @@ def _object_text(value: ApexObject) -> str:
     if method is not None:
         return str(getattr(value, method.python)())
     shown = [
-        f"{field.name}={concat(getattr(value, field.python))}"
+        f"{field.name}={_inside(getattr(value, field.python))}"
         for info in reversed(list(value.info.ancestors()))
         for field in info.fields.values()
         if not field.static and not field.getter and not field.setter

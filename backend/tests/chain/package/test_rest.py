@@ -7,7 +7,7 @@ from base64 import b64encode
 
 import pytest
 
-from localorg.apex.entries import RestCall
+from localorg.calls import RestCall
 
 pytestmark = pytest.mark.slow
 

@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 
 from localorg.apex.engine import Engine
-from localorg.apex.entries import AuraFailure, RestCall
+from localorg.apex.entries import AuraFailure
 from localorg.apex.runtime.services import CalloutRefused, OutgoingResponse, Services
+from localorg.calls import RestCall
 from localorg.errors import OrgError
 
 
@@ -69,53 +70,21 @@ def test_a_blocks_error_has_its_place(org, engine, block, message, line, column)
     assert (problem.message, problem.line, problem.column) == (message, line, column)
 
 
+def test_a_blocks_classes_are_its_own(run):
+    run("class Box { Integer size() { return 1; } } Box box = new Box(); System.debug(box.size());")
+    other = "class Box { String name() { return 'other'; } } Box box = new Box(); System.debug(box.name());"
+    assert run(other) == ["other"]
+
+
+def test_an_inner_class_that_does_not_compile_is_the_blocks_problem(org, engine):
+    block = "class Box { Integer size() { return 'one'; } } Box box = new Box();"
+    assert engine.execute_anonymous(org.admin_context(), block).problem.line == 1
+
+
 def test_statics_belong_to_one_transaction(org, deploy, run):
     deploy(org, Counter="public class Counter { public static Integer count = 0; }")
     assert run("Counter.count++; System.debug(Counter.count);") == ["1"]
     assert run("Counter.count++; System.debug(Counter.count);") == ["1"]
-
-
-# ---- limits
-
-
-def test_a_loop_without_end_meets_the_cpu_limit(run, monkeypatch):
-    monkeypatch.setattr("localorg.apex.runtime.limits.Counters.cpu_time", lambda self: 10_001)
-    assert run("while (true) { }") == "System.LimitException: Apex CPU time limit exceeded"
-
-
-def test_a_text_without_end_meets_the_heap_limit(run):
-    block = "String s = 'a'; while (true) { s += s; }"
-    assert run(block).startswith("System.LimitException: Apex heap size too large: ")
-
-
-def test_recursion_of_the_platforms_depth_runs(run):
-    block = "Integer f(Integer x) { return x == 0 ? 0 : 1 + f(x - 1); } System.debug(f(990));"
-    assert run(block) == ["990"]
-
-
-def test_recursion_without_end_meets_the_stack_limit(run):
-    block = "Integer f(Integer x) { return f(x + 1); } f(1);"
-    assert run(block) == "System.LimitException: Maximum stack depth reached: 1001"
-
-
-def test_a_limit_cannot_be_caught_and_runs_no_finally(org, engine):
-    block = """
-    try {
-        for (Integer i = 0; i < 101; i++) { List<Account> rows = [SELECT Id FROM Account]; }
-    } catch (Exception e) { System.debug('caught'); } finally { System.debug('finally'); }
-    """
-    outcome = engine.execute_anonymous(org.admin_context(), block)
-    assert outcome.exception == "System.LimitException: Too many SOQL queries: 101"
-    assert list(outcome.debug) == []
-
-
-def test_too_many_rows_of_dml_are_refused(run):
-    block = """
-    List<Account> rows = new List<Account>();
-    for (Integer i = 0; i < 10001; i++) { rows.add(new Account(Name = 'a')); }
-    insert rows;
-    """
-    assert run(block) == "System.LimitException: Too many DML rows: 10001"
 
 
 # ---- tests

@@ -105,7 +105,7 @@ def test_describe_answers_for_the_running_user(run, outsider):
 
 
 def test_an_apex_class_is_granted_before_it_is_called_from_outside(org, deploy, engine, outsider):
-    from localorg.apex.entries import RestCall
+    from localorg.calls import RestCall
     from localorg.errors import OrgError
 
     body = "@RestResource(urlMapping='/x') global class Open { @HttpGet global static String read() { return 'ok'; } }"
