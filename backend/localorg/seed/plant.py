@@ -95,7 +95,7 @@ def _fill(transaction: Transaction, table: Table, dialect: Dialect, seeds: str) 
         lives = [facts.lives(number, when) for number, when in zip(numbers, born, strict=True)]
         mains = mains_of(table, numbers, born, around)
         own = [
-            Life({**main.row, **outcome, **fact.row}, (*main.changes, *fact.changes))
+            main.joined(Life(outcome)).joined(fact)
             for main, outcome, (fact, _) in zip(mains, outcomes, lives, strict=True)
         ]
         ids = writer.write(table.object_name, own)
