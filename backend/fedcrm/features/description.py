@@ -357,7 +357,7 @@ class _Reader:
             raise self.wrong("vocabulary", f"declares each column by {', '.join(_COLUMN)}")
         if raw["kind"] not in ("number", "category", "flag"):
             raise self.wrong("vocabulary", f"calls '{raw['name']}' a {raw['kind']}: neither number, category nor flag")
-        return DeclaredColumn(**raw)
+        return DeclaredColumn(**raw)  # type: ignore[arg-type]  # each value's type was checked just above
 
 
 _COLUMN = {"name": str, "kind": str, "unit": str, "decimals": int, "block": str}
