@@ -37,17 +37,20 @@ class OrgFacts:
     access_token: str = field(repr=False)
 
 
-def start_orgs(places: Places, trust: Path) -> dict[int, dict[str, OrgFacts]]:
+def start_orgs(places: Places, trust: Path, ports: Mapping[int, int]) -> dict[int, dict[str, OrgFacts]]:
     """Start what does not run yet; by server and alias, how to get in.
 
     trust: certificates that the orgs' callouts accept beside the usual ones.
+    ports: by server, where it ran before: whoever knows an org knows it there.
     Raises SettingsError where the command is missing or refuses.
     """
     found = {}
     for server in range(1, SERVERS + 1):
         directory = places.orgs(server)
         directory.parent.mkdir(parents=True, exist_ok=True)
-        said = _localorg(["up", "--orgs", str(ORGS), "--data", str(directory), "--json"], trust)
+        words = ["up", "--orgs", str(ORGS), "--data", str(directory), "--json"]
+        words += ["--port", str(ports[server])] if server in ports else []
+        said = _localorg(words, trust)
         ca = Path(said["ca_file"])
         found[server] = {
             one["alias"]: OrgFacts(
