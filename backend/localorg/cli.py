@@ -104,6 +104,15 @@ def seed(
         list[str] | None, typer.Option("--org", help="Alias; may be given several times. All of them.")
     ] = None,
     rows: Annotated[int | None, typer.Option("--rows", min=1, help="Of each org, at most.")] = None,
+    participants: Annotated[
+        int | None,
+        typer.Option(
+            "--participants",
+            min=1,
+            help="Parts the table falls into: the data's own participants, largest first, where that is how many there "
+            "are; else dealt out. org1 takes the first. As many as there are orgs.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Decides names, picklists, gaps, dates.")] = 1,
     data: Data = DEFAULT_DATA,
     as_json: AsJson = False,
@@ -116,10 +125,12 @@ def seed(
     planted = []
     for alias in org or [str(each["alias"]) for each in orgs["orgs"]]:
         asked = {"org": alias, "data_set": str(data_set.absolute()), "rows": rows, "seed": seed}
+        asked |= {} if participants is None else {"of": participants}
         planted.append(process.ask(running, "POST", "/_local/seed", asked))
         if not as_json:
             told = ", ".join(f"{count} {name}" for name, count in planted[-1]["records"].items())
-            typer.echo(f"{alias}: {told}")
+            before = "" if planted[-1]["new"] else "seeded before, unchanged: "
+            typer.echo(f"{alias}: {before}{told}")
     if as_json:
         typer.echo(json.dumps({"orgs": planted}))
 

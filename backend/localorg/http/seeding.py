@@ -32,20 +32,7 @@ def _seed(call: Call) -> Response:
     except (SettingsError, ValueError, TypeError) as wrong:
         raise OrgError("INVALID_INPUT", str(wrong)) from wrong
     planted = plant(org, table, seed=int(asked.get("seed", 1)))
-    dialect = planted.dialect
-    return json_answer(
-        {
-            "org": entry.alias,
-            "data_set": table.name,
-            "language": dialect.language,
-            "records": planted.counts,
-            "outcome": f"{table.object_name}.{dialect.outcome}",
-            "fields": {
-                field.column.name: f"{dialect.satellite if field.satellite else table.object_name}.{field.api_name}"
-                for field in dialect.fields
-            },
-        }
-    )
+    return json_answer({**planted.description, "new": planted.new})
 
 
 ROUTES = (Route("POST", "/_local/seed", _seed, open=True),)

@@ -1,7 +1,7 @@
 """Metadata: packages read, checked, deployed into an org's schema and rows, and given back."""
 
 from localorg.metadata.compilers import CodeProblem, Compilers
-from localorg.metadata.deploy import deploy, deploy_package, publish
+from localorg.metadata.deploy import deploy, deploy_into, deploy_package, publish
 from localorg.metadata.package import BadPackage, read_folder, read_zip
 from localorg.metadata.results import ComponentResult, DeployOptions, DeployResult
 from localorg.metadata.retrieve import Retrieved, listed, retrieve
@@ -16,6 +16,7 @@ __all__ = [
     "DeployResult",
     "Retrieved",
     "deploy",
+    "deploy_into",
     "deploy_package",
     "listed",
     "publish",

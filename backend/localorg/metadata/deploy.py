@@ -25,7 +25,7 @@ from localorg.metadata.results import ComponentResult, DeployOptions, DeployResu
 from localorg.metadata.xmltree import Node, XmlProblem, parse
 from localorg.org import Org, Transaction
 
-__all__ = ["deploy", "deploy_package", "publish"]
+__all__ = ["deploy", "deploy_into", "deploy_package", "publish"]
 
 # What runs tests inside the deployment's transaction: the platform's runTestResult document.
 TestRunner = Callable[[Transaction, Sequence[str], str], dict[str, Any]]
@@ -81,6 +81,14 @@ def deploy_package(
     except _Undo:
         pass
     return result
+
+
+def deploy_into(transaction: Transaction, content: bytes) -> DeployResult:
+    """Deploy a zip as part of a transaction that does more; the caller undoes it where the result is a failure.
+
+    Raises BadPackage, XmlProblem.
+    """
+    return _attempt(transaction, read_zip(content), DeployOptions(), Compilers(), None)
 
 
 def _undo_if(wanted: bool) -> None:

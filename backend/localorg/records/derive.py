@@ -57,6 +57,11 @@ def _user(
     return found
 
 
+def _moment(session: Session, values: Values, changed: Collection[str]) -> str:
+    """When a row was changed so."""
+    return session.moment_of({name: values[name] for name in changed if name == "LastModifiedDate"})
+
+
 _FORECASTS = {"BestCase": "Best Case", "Forecast": "Commit", "MostLikely": "Most Likely"}
 
 
@@ -68,7 +73,7 @@ def _opportunity(
     if insert or "StageName" in changed:
         found["IsClosed"] = int(stage.closed) if stage else 0
         found["IsWon"] = int(stage.won) if stage else 0
-        found["LastStageChangeDate"] = None if insert else session.now
+        found["LastStageChangeDate"] = None if insert else _moment(session, values, changed)
         if "Probability" not in changed:
             found["Probability"] = float(stage.probability) if stage and stage.probability is not None else 0.0
         if "ForecastCategoryName" not in changed:
@@ -105,7 +110,7 @@ def _case(
     if not closed:
         found["ClosedDate"] = None
     elif insert or not values.get("IsClosed"):
-        found["ClosedDate"] = session.now
+        found["ClosedDate"] = session.now if insert else _moment(session, values, changed)
     return found
 
 

@@ -37,7 +37,7 @@ def _field_history(
             str(history.master_field): row.id,
             "IsDeleted": 0,
             "CreatedById": session.context.user_id,
-            "CreatedDate": session.now,
+            "CreatedDate": session.moment_of(row.values),
         }
         if before is None:
             if tracked:
@@ -110,7 +110,7 @@ def _stages(session: Session, rows: Sequence[Row], there: Mapping[str, Mapping[s
         if before is not None and all(now.get(name) == before.get(name) for name in watched):
             continue
         old = before or {}
-        moment = session.now if before is not None else row.values.get("CreatedDate", session.now)
+        moment = session.moment_of(row.values) if before is not None else row.values.get("CreatedDate", session.now)
         made.append(
             {
                 **{name: now.get(name) for name in (*watched, "ExpectedRevenue")},

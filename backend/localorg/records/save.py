@@ -263,8 +263,8 @@ def _change(session: Session, sobject: SObjectType, rows: list[Row]) -> None:
     stamp = {name: _AUDIT_VALUES[name](session) for name in _MODIFIED if sobject.get(name)}
     groups: dict[tuple[str, ...], list[list[Any]]] = {}
     for row in good:
-        values = {**row.values, **stamp}
-        groups.setdefault(tuple(values), []).append([*values.values(), row.id])
+        row.values = {**stamp, **row.values} if session.platform_mode else {**row.values, **stamp}
+        groups.setdefault(tuple(row.values), []).append([*row.values.values(), row.id])
     for names, parameters in groups.items():
         assignments = ", ".join(f"{quoted(name)} = ?" for name in names)
         session.connection.executemany(
@@ -274,7 +274,7 @@ def _change(session: Session, sobject: SObjectType, rows: list[Row]) -> None:
     after_save(session, sobject, good, there)
     if good:
         old = tuple(there[row.id] for row in good if row.id)
-        new = tuple({**there[row.id], **row.values, **stamp} for row in good if row.id)
+        new = tuple({**there[row.id], **row.values} for row in good if row.id)
         session.tell(SavedBatch(sobject, Operation.UPDATE, tuple(row.id for row in good if row.id), new, old))
 
 

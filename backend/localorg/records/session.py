@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,6 +47,10 @@ class Session:
     def platform_mode(self) -> bool:
         """Whether what is read only for everyone may be written."""
         return self.context.mode is Mode.PLATFORM
+
+    def moment_of(self, changes: Mapping[str, Any]) -> str:
+        """When a change happened, as stored: now, unless the platform itself says when it was made."""
+        return str(changes.get("LastModifiedDate") or self.now) if self.platform_mode else self.now
 
     def tell(self, batch: SavedBatch) -> None:
         """Keep a saved batch, and let the hooks see it."""

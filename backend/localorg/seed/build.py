@@ -11,7 +11,7 @@ from localorg.metadata.xmltree import METADATA_NAMESPACE
 from localorg.seed.dialect import Dialect, LocalField
 from localorg.seed.table import Table
 
-__all__ = ["PERMISSION_SET", "package_of_dialect"]
+__all__ = ["PERMISSION_SET", "label_of", "package_of_dialect"]
 
 PERMISSION_SET = "Org_Fields"
 _NS = f'xmlns="{METADATA_NAMESPACE}"'
@@ -24,22 +24,25 @@ def package_of_dialect(table: Table, dialect: Dialect) -> bytes:
     moved = [field for field in dialect.fields if field.satellite]
     outcome = (
         f"<fields><fullName>{dialect.outcome}</fullName><defaultValue>false</defaultValue>"
-        f"<label>{escape(dialect.outcome[:-3].replace('_', ' '))}</label><type>Checkbox</type></fields>"
+        f"<label>{escape(label_of(dialect.outcome))}</label><type>Checkbox</type></fields>"
+        f"<fields><fullName>{dialect.outcome_date}</fullName>"
+        f"<label>{escape(label_of(dialect.outcome_date))}</label><type>Date</type></fields>"
     )
+    history = "<enableHistory>true</enableHistory>"
     files = {
-        f"objects/{main}.object": f"<CustomObject {_NS}>{''.join(map(_field, own))}{outcome}</CustomObject>",
+        f"objects/{main}.object": f"<CustomObject {_NS}>{history}{''.join(map(_field, own))}{outcome}</CustomObject>",
         f"permissionsets/{PERMISSION_SET}.permissionset": _rights(table, dialect),
     }
     objects = [main]
     if dialect.satellite:
-        label = dialect.satellite[:-3].replace("_", " ")
+        label = label_of(dialect.satellite)
         lookup = (
             f"<fields><fullName>Parent_{main}__c</fullName><deleteConstraint>SetNull</deleteConstraint>"
             f"<label>{main}</label><referenceTo>{main}</referenceTo><relationshipName>{dialect.satellite[:-3]}s"
             "</relationshipName><type>Lookup</type></fields>"
         )
         files[f"objects/{dialect.satellite}.object"] = (
-            f"<CustomObject {_NS}><deploymentStatus>Deployed</deploymentStatus><label>{escape(label)}</label>"
+            f"<CustomObject {_NS}><deploymentStatus>Deployed</deploymentStatus>{history}<label>{escape(label)}</label>"
             "<nameField><displayFormat>D-{000000}</displayFormat><label>Number</label><type>AutoNumber</type></nameField>"
             f"<pluralLabel>{escape(label)}</pluralLabel><sharingModel>ReadWrite</sharingModel>"
             f"{lookup}{''.join(map(_field, moved))}</CustomObject>"
@@ -58,6 +61,11 @@ def package_of_dialect(table: Table, dialect: Dialect) -> bytes:
     return out.getvalue()
 
 
+def label_of(api_name: str) -> str:
+    """Label of what the dialect names by itself."""
+    return api_name[:-3].replace("_", " ")
+
+
 def _field(field: LocalField) -> str:
     shape = {
         "Number": "<precision>18</precision><scale>4</scale><type>Number</type>",
@@ -67,8 +75,8 @@ def _field(field: LocalField) -> str:
     }[field.type]
     default = "<defaultValue>false</defaultValue>" if field.type == "Checkbox" else ""
     return (
-        f"<fields><fullName>{field.api_name}</fullName>{default}<label>{escape(field.label[:40])}</label>"
-        f"{shape}</fields>"
+        f"<fields><fullName>{field.api_name}</fullName>{default}<label>{escape(field.label)}</label>"
+        f"{'<trackHistory>true</trackHistory>' if field.changes else ''}{shape}</fields>"
     )
 
 
@@ -83,7 +91,7 @@ def _values(values: Sequence[str]) -> str:
 def _rights(table: Table, dialect: Dialect) -> str:
     main = table.object_name
     names = [(dialect.satellite if field.satellite else main, field.api_name) for field in dialect.fields]
-    names.append((main, dialect.outcome))
+    names += [(main, dialect.outcome), (main, dialect.outcome_date)]
     if dialect.satellite:
         names.append((dialect.satellite, f"Parent_{main}__c"))
     fields = "".join(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from localorg.seed.table import Column, Table
 
@@ -49,6 +49,19 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "yes": "Sim", "no": "Nao",
     },
 }  # fmt: skip
+# By task; checkbox and date.
+_OUTCOMES: Mapping[str, Mapping[str, Sequence[tuple[str, str]]]] = {
+    "en": {
+        "churn": (("Cancelled", "Cancelled_On"), ("Lost_Customer", "Lost_Date"), ("Has_Left", "Exit_Date")),
+        "": (("Outcome", "Outcome_Date"), ("Decided", "Decided_On"), ("Result", "Result_Date")),
+    },
+    "de": {
+        "churn": (("Gekuendigt", "Kuendigung_am"), ("Abgang", "Abgangsdatum")),
+        "": (("Ergebnis", "Ergebnisdatum"),),
+    },
+    "fr": {"churn": (("Resilie", "Date_de_resiliation"), ("Parti", "Depart_le")), "": (("Issue", "Date_de_issue"),)},
+    "pt": {"churn": (("Cancelado", "Cancelado_em"), ("Saiu", "Data_de_saida")), "": (("Resultado", "Resultado_em"),)},
+}
 _LANGUAGES = ("en", "en", "en", "de", "fr", "pt")
 _PREFIXES = ("", "", "", "CRM_", "X_", "SF_", "Acct_")
 _SATELLITES = ("Details", "Profile", "Contract_Data", "Extra", "Attributes")
@@ -63,6 +76,7 @@ class LocalField:
     values:  the org's value by the table's, for choices.
     fill:    share of present values the org really has, in (0, 1].
     scale:   number by which the org's unit multiplies the table's.
+    changes: the org changes it now and then, and keeps its history; the others never change.
     """
 
     column: Column
@@ -73,16 +87,27 @@ class LocalField:
     fill: float
     satellite: bool
     scale: float = 1.0
+    changes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One org's set-up. satellite: API name of a custom object that holds some of the facts, or ""."""
+    """One org's set-up.
+
+    satellite:    API name of a custom object that holds some of the facts, or "".
+    outcome:      checkbox: it happened.
+    outcome_date: date on which it happened; empty where it did not.
+    """
 
     language: str
     fields: tuple[LocalField, ...]
     satellite: str
     outcome: str
+    outcome_date: str
+
+    def object_of(self, field: LocalField, main: str) -> str:
+        """API name of the object that has the field; main: of the table's own."""
+        return self.satellite if field.satellite else main
 
 
 def dialect_of(table: Table, alias: str, seed: int) -> Dialect:
@@ -95,15 +120,28 @@ def dialect_of(table: Table, alias: str, seed: int) -> Dialect:
     fields = tuple(_local(column, language, prefix, style, bool(satellite), rng, taken) for column in table.columns)
     if not any(field.satellite for field in fields):
         satellite = ""
-    outcome = _unique(f"{prefix}{rng.choice(('Outcome', 'Result', 'Final_Status'))}", taken) + "__c"
-    return Dialect(language, fields, satellite, outcome)
+    happened, when = rng.choice(_OUTCOMES[language].get(table.task) or _OUTCOMES[language][""])
+    outcome = _unique(prefix + happened, taken) + "__c"
+    outcome_date = _unique(prefix + when, taken) + "__c"
+    changing = _changing(fields, rng)
+    fields = tuple(replace(field, changes=field in changing) for field in fields)
+    return Dialect(language, fields, satellite, outcome, outcome_date)
+
+
+def _changing(fields: Sequence[LocalField], rng: random.Random) -> list[LocalField]:
+    """Up to two choices and one number."""
+    found: list[LocalField] = []
+    for kind, most in (("Picklist", 2), ("Number", 1)):
+        candidates = [field for field in fields if field.type == kind]
+        found += rng.sample(candidates, min(most, len(candidates)))
+    return found
 
 
 def _local(
     column: Column, language: str, prefix: str, style: int, may_move: bool, rng: random.Random, taken: set[str]
 ) -> LocalField:
     words = [_WORDS.get(language, {}).get(word.lower(), word) for word in _split(column.name)]
-    label = " ".join(word.capitalize() for word in words)
+    label = " ".join(word.capitalize() for word in words)[:40]
     if style == 1:
         words = words[::-1]
     if style == 2:

@@ -35,13 +35,19 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of one participant. outcomes: whether each row's label is positive; values: None where missing."""
+    """Rows of one participant.
+
+    rows:     by column; None where a value is missing.
+    outcomes: whether each row's label is positive.
+    numbers:  each row's place among the data's, from 0.
+    """
 
     name: str
     task: str
     columns: tuple[Column, ...]
     rows: tuple[Mapping[str, str | None], ...]
     outcomes: tuple[bool, ...]
+    numbers: tuple[int, ...]
 
     @property
     def object_name(self) -> str:
@@ -61,10 +67,11 @@ def read_table(directory: Path, *, participant: int, of: int, limit: int | None 
     owners = _owners(directory / "participants.csv.gz", len(rows))
     segments = sorted(set(owners), key=lambda name: (-owners.count(name), name)) if owners else []
     if len(segments) == of:
-        mine = [row for row, owner in zip(rows, owners, strict=True) if owner == segments[participant]]
+        numbers = [number for number, owner in enumerate(owners) if owner == segments[participant]]
     else:
-        mine = rows[participant::of]
-    mine = mine[:limit]
+        numbers = list(range(len(rows)))[participant::of]
+    numbers = numbers[:limit]
+    mine = [rows[number] for number in numbers]
     label = str(about["label"])
     kept = _kept(names, about)
     missing = set(about.get("missing", [""]))
@@ -72,7 +79,12 @@ def read_table(directory: Path, *, participant: int, of: int, limit: int | None 
     positive = set(about["positive"])
     columns = tuple(_column(name, [row[name] for row in rows], missing, about) for name in kept)
     return Table(
-        str(about["name"]), str(about["task"]), columns, tuple(facts), tuple(row[label] in positive for row in mine)
+        str(about["name"]),
+        str(about["task"]),
+        columns,
+        tuple(facts),
+        tuple(row[label] in positive for row in mine),
+        tuple(numbers),
     )
 
 

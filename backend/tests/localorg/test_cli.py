@@ -154,3 +154,9 @@ def test_orgs_are_seeded_from_a_table(data, tmp_path):
     seeded = json.loads(done.stdout)["orgs"]
     assert [org["records"]["Account"] for org in seeded] == [20, 20]
     assert len(names(document, document["orgs"][0])) == 20
+    assert [org["new"] for org in seeded] == [True, True]
+    again = localorg("seed", "--data-set", table, "--data", data, "--participants", 4, "--seed", 9, "--json")
+    assert json.loads(again.stdout)["orgs"] == [{**org, "new": False} for org in seeded]
+    said = localorg("seed", "--data-set", table, "--data", data).stdout
+    assert said.count("seeded before, unchanged") == 2
+    assert len(names(document, document["orgs"][0])) == 20

@@ -6,12 +6,15 @@ import csv
 import gzip
 import json
 import random
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from localorg.errors import SettingsError
 from localorg.org import Org
-from localorg.seed import dialect_of, plant, read_table
+from localorg.seed import dialect_of, plant, planted_before, read_table
+from localorg.seed.lives import Writer
 
 
 @pytest.fixture
@@ -68,24 +71,120 @@ def test_orgs_name_the_same_fact_differently_and_the_same_org_always_alike(direc
     assert dialect_of(table, "org3", 2) != dialects[2]
 
 
-def test_planted_values_are_the_tables_own(directory, org):
+def at_landmark(row, column, changes, moment):
+    """A row's value then: the first change after it says what it was."""
+    later = [change for change in changes if change["Field"] == column and change["CreatedDate"] > moment]
+    return later[0]["OldValue"] if later else row[column]
+
+
+@pytest.mark.parametrize("days", [272, 225, 180])
+def test_at_every_landmark_records_hold_the_tables_own_values(directory, org, clock, days):
     table = read_table(directory, participant=0, of=2)
     planted = plant(org, table, seed=1)
-    assert planted.counts["Account"] == 60
-    for local in planted.dialect.fields:
-        owner = planted.dialect.satellite if local.satellite else "Account"
-        found = [row[local.api_name] for row in rows(org, f"SELECT {local.api_name} FROM {owner}")]
-        given = [row[local.column.name] for row in table.rows]
-        if local.type == "Number":
-            expected = {round(float(value) * local.scale, 4) for value in given if value}
+    about = planted.description
+    assert planted.new
+    assert about["records"]["Account"] == 60
+    moment = (clock.now() - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%S.000+0000")
+    numbers = {row["Id"]: int(row["AccountNumber"]) for row in rows(org, "SELECT Id, AccountNumber FROM Account")}
+    assert sorted(numbers.values()) == list(table.numbers)
+    changed = 0
+    for column in about["columns"]:
+        owner, field = column["object"], column["field"]
+        own = owner == "Account"
+        key, past, parent = (
+            ("Id", "AccountHistory", "AccountId")
+            if own
+            else (about["satellite"]["parent_field"], owner.replace("__c", "__History"), "ParentId")
+        )
+        changes = rows(org, f"SELECT {parent}, Field, OldValue, CreatedDate FROM {past} ORDER BY CreatedDate, Id")
+        changed += len([change for change in changes if change["Field"] == field])
+        assert column["changes"] or field not in {change["Field"] for change in changes}
+        present = 0
+        for row in rows(org, f"SELECT Id, {field}{'' if own else f', {key}'} FROM {owner}"):
+            given = table.rows[table.numbers.index(numbers[row[key]])][column["column"]]
+            value = at_landmark(row, field, [c for c in changes if c[parent] == row["Id"]], moment)
+            if column["type"] == "Number":
+                expected = given and round(float(given) * column["scale"], 4)
+                value = value and float(value)
+            else:
+                expected = column["values"].get(given, given)
+            present += value is not None
+            assert value in (expected, None)
+        assert present >= 0.5 * sum(row[column["column"]] is not None for row in table.rows)
+    assert changed
+
+
+def test_an_outcome_happens_within_half_a_year_of_every_landmark_and_its_record_is_older(directory, org, clock):
+    table = read_table(directory, participant=0, of=2)
+    about = plant(org, table, seed=1).description
+    flag, date = about["outcome"]["field"], about["outcome"]["date_field"]
+    found = rows(org, f"SELECT AccountNumber, CreatedDate, {flag}, {date} FROM Account")
+    today = clock.now().date()
+    for row in found:
+        assert row[flag] is table.outcomes[table.numbers.index(int(row["AccountNumber"]))]
+        assert row["CreatedDate"][:10] <= (today - timedelta(days=272)).isoformat()
+        if row[flag]:
+            assert (today - timedelta(days=180)).isoformat() < row[date] < (today - timedelta(days=91)).isoformat()
         else:
-            expected = {local.values.get(value, value) for value in given if value}
-        present = [value for value in found if value is not None]
-        assert set(present) <= expected | ({False} if local.type == "Checkbox" else set())
-        assert len(present) >= 0.5 * len([value for value in given if value])
-    outcome = f"SELECT COUNT() FROM Account WHERE {planted.dialect.outcome} = true"
+            assert row[date] is None
+
+
+def test_an_org_is_seeded_once(directory, org):
+    table = read_table(directory, participant=0, of=2)
+    first = plant(org, table, seed=1)
+    again = plant(org, table, seed=2)
+    assert not again.new
+    assert again.description == first.description
     with org.transaction(org.admin_context()) as transaction:
-        assert transaction.query(outcome).total_size == sum(table.outcomes)
+        assert transaction.query("SELECT COUNT() FROM Account").total_size == 60
+
+
+def test_a_seeding_that_is_cut_off_leaves_the_org_as_it_was(directory, org, monkeypatch):
+    table = read_table(directory, participant=0, of=2)
+    write = Writer.write
+
+    def cut(writer, name, lives):
+        if name == "Task":
+            raise KeyboardInterrupt
+        return write(writer, name, lives)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Writer, "write", cut)
+        with pytest.raises(KeyboardInterrupt):
+            plant(org, table, seed=1)
+    assert planted_before(org, "toy") is None
+    assert rows(org, "SELECT Id FROM Account") == []
+    assert [field.api_name for field in org.schema.object("Account") if field.custom] == []
+    assert plant(org, table, seed=1).new
+
+
+def test_nothing_around_an_account_depends_on_its_outcome(directory, tmp_path, clock):
+    """The same rows with every label turned over have the same people, activities, cases and deals."""
+    table = read_table(directory, participant=0, of=2)
+    turned = replace(table, outcomes=tuple(not outcome for outcome in table.outcomes))
+    seen = []
+    for n, each in enumerate((table, turned)):
+        org = Org.create(tmp_path / str(n), alias="same", number=7, clock=clock)
+        about = plant(org, each, seed=3).description
+        fields = ", ".join(c["field"] for c in about["columns"] if c["object"] == "Account")
+        seen.append(
+            [
+                rows(org, f"SELECT {what} ORDER BY Id")
+                for what in (
+                    f"Name, Industry, Type, CreatedDate, LastActivityDate, {fields} FROM Account",
+                    "AccountId, Title, CreatedDate FROM Contact",
+                    "AccountId, ActivityDate, CreatedDate FROM Task",
+                    "AccountId, StartDateTime FROM Event",
+                    "AccountId, Priority, Status, IsEscalated, CreatedDate, ClosedDate FROM Case",
+                    "AccountId, StageName, Amount, CloseDate, CreatedDate FROM Opportunity",
+                    "Rating, Status, ConvertedDate, ConvertedAccountId, CreatedDate FROM Lead",
+                    "AccountId, Field, CreatedDate FROM AccountHistory",
+                )
+            ]
+        )
+        org.close()
+    assert all(seen[0])
+    assert seen[0] == seen[1]
 
 
 def test_nothing_happens_before_its_record_or_after_today(directory, org, clock):
