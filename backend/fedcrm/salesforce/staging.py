@@ -122,6 +122,10 @@ class Staging:
             raise UnexpectedReply(self._client.org, "the package's answer is not the id of a run")
         return self._checked(self._by_id(answer))
 
+    def find(self, run_id: str) -> OrgRun:
+        """A run that was begun or asked for before. Raises UnexpectedReply where the org no longer has it."""
+        return self._by_id(run_id)
+
     def wait(self, run: OrgRun, patience: float) -> OrgRun:
         """The run when it has completed. patience: seconds.
 
@@ -186,6 +190,11 @@ class Staging:
                 self._acknowledge(run)
             self._forget_replaced()
             return read
+
+    @property
+    def has_whole_run(self) -> bool:
+        """Whether `vectors` has something to give."""
+        return any(kept.whole for kept in self._store.runs())
 
     def vectors(self) -> tuple[Run, tuple[Vector, ...]]:
         """The newest vector of every entity, with the run that speaks for all of them.
