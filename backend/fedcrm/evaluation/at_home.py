@@ -113,7 +113,8 @@ def _central(path: Path, schema: Schema, holdings: Mapping[str, Holding], seed: 
     """The machine an organisation uses at home, on everybody's pooled rows and without privacy."""
     if path.exists():
         cached: dict[str, float | None] = json.loads(path.read_text("utf-8"))
-        return cached
+        if set(cached) == set(holdings):
+            return cached
     rows = {n: h.parts.rows(n, Part.TRAIN, Part.VALIDATION) for n, h in holdings.items()}
     units = {n: unit_numbers(h.data, rows[n]) for n, h in holdings.items()}
     model = fit_central({n: schema.encode(h.data, rows[n]) for n, h in holdings.items()}, schema, seed, units)

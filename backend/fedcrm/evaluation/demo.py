@@ -131,7 +131,9 @@ def _run(options: DemoOptions, data: DataSet, show: Progress) -> DemoResults:
             )
         for error in home.failed.values():
             raise error
-        facts = Training(training, about, options.seed, options.fast, options.gate, options.k_min, DELTA, seconds)
+        facts = Training(
+            training, about, options.seed, options.fast, options.gate, options.k_min, DELTA, seconds, len(nodes)
+        )
         results = results_of(facts, trained, holdings, nodes, home, desk.store.audit())
     write_results(options.out, about, results, home.central)
     return results

@@ -32,7 +32,7 @@ __all__ = ["Training", "results_of", "write_model", "write_results"]
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """What a training was. name: in the ledgers. about: its data, for people. seconds: by step."""
+    """What a training was. name: in the ledgers. about: its data, for people. seconds: by step. members: invited."""
 
     name: str
     about: Description
@@ -42,6 +42,7 @@ class Training:
     k_min: int
     delta: float
     seconds: Mapping[str, float]
+    members: int
 
 
 def write_model(out: Path, model: FederatedModel) -> None:
@@ -64,7 +65,7 @@ def results_of(
         for name, adoption in home.adoptions.items()
     )
     stopped = [str(entry["reason"]) for entry in audit if entry["event"] == "training ends early"]
-    n = len(nodes)
+    n = training.members
     return DemoResults(
         data_set=training.about.name,
         task=training.about.task,
