@@ -37,11 +37,17 @@ from fedcrm.secagg.ring import PRODUCTION
 from fedcrm.secagg.sampling import common_polynomial, smudging
 from fedcrm.secagg.shares import deal, make_key
 
-__all__ = ["rows"]
+__all__ = ["ratios", "rows", "tables"]
 
 T = TypeVar("T")
 MAGNITUDE = 1 << 24
 PAILLIER_BITS, PAILLIER_MEASURED = 2048, 8
+
+
+def tables() -> dict[str, list[dict[str, Any]]]:
+    """What `make bench` measures of it, by title."""
+    measured = rows()
+    return {"secure_aggregation": measured, "secure_aggregation_ratios": ratios(measured)}
 
 
 def rows(sizes: Iterable[int] = (4096, 8192, 65_536), ns: Iterable[int] = (3, 9)) -> list[dict[str, Any]]:
@@ -55,6 +61,22 @@ def rows(sizes: Iterable[int] = (4096, 8192, 65_536), ns: Iterable[int] = (3, 9)
             result += _plain_sum(n, size)
             result += _paillier(n, size)
     return result
+
+
+def ratios(measured: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What secure aggregation costs beside the two extremes: no encryption at all, and Paillier's upload."""
+    cpu = {(r["n"], r["coordinates"], r["system"].split()[0], r["step"]): r["cpu_ms"] for r in measured}
+    return [
+        {
+            "n": n,
+            "coordinates": coordinates,
+            "attempt / plain sum": cpu[n, coordinates, "fedcrm.secagg", "whole attempt"] / plain,
+            "Paillier upload / upload": cpu[n, coordinates, "Paillier", "upload"]
+            / cpu[n, coordinates, "fedcrm.secagg", "upload"],
+        }
+        for (n, coordinates, system, step), plain in cpu.items()
+        if (system, step) == ("numpy,", "add")
+    ]
 
 
 def _attempt(n: int, size: int) -> Iterator[dict[str, Any]]:
