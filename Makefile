@@ -14,7 +14,7 @@ export OPENBLAS_NUM_THREADS := 1
 # Where no Node of its own is at hand, it comes into the virtual environment.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help setup demo test test-fast bench faults lint format lock clean postgresql tools java chromium package-tools package-check scan screenshots
+.PHONY: help setup demo test test-fast bench faults lint format reference lock clean postgresql tools java chromium package-tools package-check scan screenshots
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/  make \1\t\2/' | expand -t 20
@@ -49,6 +49,9 @@ lint: $(READY) ## ruff, mypy --strict, bandit, import-linter
 
 format: $(READY) ## let ruff lay the code out
 	cd backend && $(PYTHON) -m ruff format . && $(PYTHON) -m ruff check --fix .
+
+reference: $(READY) ## docs/reference/commands.md and docs/settings.md anew, from the code
+	cd backend && $(PYTHON) -m reference
 
 lock: $(READY) ## resolve backend/pyproject.toml anew into the two lock files
 	$(PYTHON) -m pip install --quiet pip-tools

@@ -9,7 +9,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+import reference
 from fedcrm.cli import app
+from localorg.cli import app as localorg
+from reference import leaves
 
 TOP = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*TOP.glob("*.md"), *TOP.glob("docs/**/*.md")])
@@ -39,15 +42,7 @@ def commands(text):
 
 def groups(command):
     """Commands by name of a group, none of a leaf. By attribute: typer has its own copy of click's classes."""
-    return getattr(command, "commands", {})
-
-
-def leaves(command, path=()):
-    """Every command that does something, with the words that lead to it."""
-    children = groups(command)
-    if not children:
-        return [(path, command)]
-    return [leaf for name, child in children.items() for leaf in leaves(child, (*path, name))]
+    return {name: getattr(one, "loaded", one) for name, one in getattr(command, "commands", {}).items()}
 
 
 def follow(words):
@@ -88,7 +83,9 @@ def test_every_command_and_option_named_exists(document):
 
 
 def test_options_that_stand_alone_belong_to_some_command(document):
-    known = {"--help"} | {name for _, command in leaves(COMMAND) for option in command.params for name in option.opts}
+    every = [*leaves(COMMAND), *leaves(typer.main.get_command(localorg))]
+    asked = [option for _, command in every for option in command.params]
+    known = {"--help"} | {name for option in asked for name in (*option.opts, *option.secondary_opts)}
     alone = {span.split()[0].split("=")[0] for span in code(document.read_text("utf-8")) if span.startswith("--")}
     assert alone <= known
 
@@ -106,6 +103,12 @@ def test_every_command_explains_itself_and_its_options(words):
 def test_the_documents_tell_of_every_command(words):
     told = "\n".join(d.read_text("utf-8") for d in DOCUMENTS)
     assert f"fedcrm {words} " in told
+
+
+def test_the_reference_of_commands_and_settings_says_what_the_code_says():
+    assert reference.COMMANDS.read_text("utf-8") == reference.commands_document(), "`make reference` makes it anew"
+    settings = reference.SETTINGS.read_text("utf-8")
+    assert settings == reference.settings_document(settings), "`make reference` makes it anew"
 
 
 def test_every_relative_link_leads_somewhere(document):
