@@ -2,6 +2,8 @@
 
 import re
 import shlex
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -138,3 +140,53 @@ def test_every_package_the_readme_lists_is_there():
     listed = set(re.findall(r"^  (\w+)(?:/|\.py)", layout, re.M))
     there = {p.stem for p in (TOP / "backend/fedcrm").iterdir() if not p.name.startswith("__")}
     assert listed == there
+
+
+def test_every_name_of_code_in_a_document_is_in_the_code(document):
+    """Paths are there; dotted names can be imported; names of classes, functions and tests stand in some source."""
+    for span in re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", document.read_text("utf-8"), flags=re.M | re.S)):
+        name = span.split("::")[0].rstrip("()")
+        if re.fullmatch(r"(backend|docs|force-app|unpackaged|deploy|orgs|datasets|tasks|bench)/[\w./-]+", name):
+            assert (TOP / name).exists() or (TOP / "backend" / name).exists(), span
+        elif re.fullmatch(r"(fedcrm|localorg)(\.\w+)+", name):
+            assert importable(name), span
+        elif re.fullmatch(r"(?:[A-Z][a-z0-9]+){2,}|test_\w+", name):
+            assert name in words_of_the_code(), span
+
+
+@cache
+def words_of_the_code():
+    """Every word of every source file, and the names of the files."""
+    found = set()
+    for top in (
+        "backend/fedcrm",
+        "backend/localorg",
+        "backend/tests",
+        "backend/bench",
+        "force-app",
+        "unpackaged",
+        "tasks",
+    ):
+        for path in (TOP / top).rglob("*"):
+            if (
+                path.suffix in {".py", ".cls", ".js", ".xml", ".toml", ".json", ".html"}
+                and "__pycache__" not in path.parts
+            ):
+                found |= set(re.findall(r"\w+", path.read_text("utf-8"))) | {path.name.split(".")[0]}
+    return found
+
+
+def importable(name):
+    """Whether a dotted name is a module, or something in one."""
+    words = name.split(".")
+    for i in range(len(words), 0, -1):
+        try:
+            found = import_module(".".join(words[:i]))
+        except ModuleNotFoundError:
+            continue
+        for word in words[i:]:
+            if not hasattr(found, word) and word not in getattr(found, "__annotations__", {}):
+                return False
+            found = getattr(found, word, None)
+        return True
+    return False
