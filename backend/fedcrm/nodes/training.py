@@ -19,6 +19,7 @@ import dataclasses
 import json
 import math
 import os
+import warnings
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -26,13 +27,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fedcrm.boosting import Settings
-from fedcrm.errors import FedCRMError, SettingsError, StorageError, TooFewParticipants
+from fedcrm.errors import (
+    FedCRMError,
+    ParticipantsMissing,
+    SettingsError,
+    StorageError,
+    TooFewParticipants,
+    TrainingStopped,
+)
 from fedcrm.evaluation.at_home import AtHome, adopt_everywhere
 from fedcrm.evaluation.findings import Training, results_of, write_model, write_results
 from fedcrm.evaluation.locking import only_one
 from fedcrm.evaluation.progress import Progress, measured
 from fedcrm.evaluation.results import DemoResults
-from fedcrm.features import Schema, schema_of, task_name
+from fedcrm.features import DataSetWarning, Schema, schema_of, task_name
 from fedcrm.federation import (
     Channel,
     Coordinator,
@@ -103,13 +111,18 @@ class FederationOptions:
 
 @dataclass(frozen=True)
 class FederationResult:
-    """What a training brought. results: with `compare`. stopped_early: why it ended before its last round."""
+    """What a training brought.
+
+    remarks:       columns left out and why, where the schema was agreed in this call.
+    stopped_early: why it ended before its last round. results: with `compare`.
+    """
 
     training: str
     outcomes: tuple[Outcome, ...]
     rounds: tuple[RoundFacts, ...]
     model_digest: str
     seconds: Mapping[str, float]
+    remarks: tuple[str, ...] = ()
     stopped_early: str | None = None
     results: DemoResults | None = None
 
@@ -126,8 +139,8 @@ def run_federation(
 
     noise:   by organisation, where its privacy noise comes from. connect: makes the channel.
 
-    Raises SettingsError on options that cannot be, before anything is made; TooFewParticipants where too many are
-    out, TrainingStopped where no further attempt would help. `participants.json` then says who is out and why.
+    Raises SettingsError on options that cannot be, before anything is made; ParticipantsMissing where too many
+    are out, or no further attempt would help: it says who is out and why, and so does `participants.json`.
     """
     options = replace(options, task=task_name(options.task))
     _check(options)
@@ -137,6 +150,9 @@ def run_federation(
         run = _Run(options, desk, progress or Progress(), stack)
         try:
             return run.go(noise, connect)
+        except (TooFewParticipants, TrainingStopped) as error:
+            out = {one.organisation: f"{one.when}: {one.why}" for one in run.outcomes() if one.why}
+            raise ParticipantsMissing(str(error), out) from error
         finally:
             run.write_participants()
 
@@ -225,6 +241,7 @@ class _Run:
         self.endpoints: dict[str, Endpoint] = {}
         self.home = AtHome({})
         self.versions: dict[str, str] = {}
+        self.remarks: tuple[str, ...] = ()
 
     def go(self, noise: Noise, connect: Callable[[Mapping[str, AnyEndpoint]], Channel]) -> FederationResult:
         options = self.options
@@ -258,6 +275,7 @@ class _Run:
             trained.facts,
             trained.model.digest().hex(),
             self.seconds,
+            self.remarks,
             stopped[-1] if stopped else None,
             self.compare(trained, opening, audit) if options.compare and self.home.adoptions else None,
         )
@@ -280,7 +298,10 @@ class _Run:
             roster = Roster(self.desk.identity.public, tuple(m.books.identity.public for m in self.members.values()))
             directories = {name: str(m.node.directory.resolve()) for name, m in self.members.items()}
             strangers = {name: sorted(columns) for name, columns in joined.strangers.items()}
-            opening = _Opening(roster, schema_of(joined.systems), directories, strangers)
+            with warnings.catch_warnings(record=True, category=DataSetWarning) as remarks:
+                warnings.simplefilter("always", DataSetWarning)
+                opening = _Opening(roster, schema_of(joined.systems), directories, strangers)
+            self.remarks = tuple(str(remark.message) for remark in remarks)
             return _Opening.from_bytes(store.remember("opening", opening.to_bytes()))
         opening = _Opening.from_bytes(stored)
         for name in set(self.members) - set(opening.directories):
