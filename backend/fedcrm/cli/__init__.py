@@ -7,6 +7,7 @@ import sys
 import typer
 
 from fedcrm.cli.budget import budget
+from fedcrm.cli.chain import chain
 from fedcrm.cli.demo import demo
 from fedcrm.cli.evaluate import evaluate
 from fedcrm.cli.extract import extract
@@ -28,6 +29,7 @@ def fedcrm() -> None:
     """Several organisations train one model together, without pooling their records."""
 
 
+app.command()(chain)
 app.command()(demo)
 app.command()(evaluate)
 app.command()(extract)
