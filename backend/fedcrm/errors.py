@@ -30,6 +30,7 @@ FedCRMError
 │   │   └── ContributorsMissing masks cannot cancel without these uploads
 │   ├── ParticipantsMissing     a training cannot go on with who is left; `.missing` says who is out and why
 │   └── TrainingStopped         no further attempt will be made, and why
+├── NightFailed                 a node's nightly work that could not be done; `.organisation` whose
 ├── BlockRefused                a staged block of another run, vocabulary, key or place
 ├── SalesforceError             an org, or the way to it; `.org` is its alias, `.remedy` what to do
 │   ├── LoginRefused            the org does not let us in; `.code` is its own word for why
@@ -84,6 +85,7 @@ __all__ = [
     "MalformedMessage",
     "MappingError",
     "MechanismError",
+    "NightFailed",
     "OrgUnavailable",
     "OrgUnreachable",
     "OutOfLane",
@@ -511,6 +513,14 @@ class ServiceError(FedCRMError):
 
 
 # --- storage -------------------------------------------------------------------------------------
+
+
+class NightFailed(FedCRMError):
+    """A node's nightly work that could not be done. organisation: whose node. line: why, with the remedy."""
+
+    def __init__(self, organisation: str, line: str) -> None:
+        super().__init__(f"{organisation}: {line}")
+        self.organisation, self.line = organisation, line
 
 
 class BlockRefused(FedCRMError):

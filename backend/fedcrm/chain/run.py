@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -27,17 +26,23 @@ from fedcrm.chain.services import ServiceProcess
 from fedcrm.chain.source_format import repository
 from fedcrm.chain.state import ChainState
 from fedcrm.chain.table import write_table
-from fedcrm.errors import BlockRefused, FedCRMError, MappingError, ServiceError, SettingsError, StorageError
+from fedcrm.errors import FedCRMError, MappingError, NightFailed, SettingsError, StorageError
 from fedcrm.evaluation.locking import only_one
 from fedcrm.evaluation.progress import Progress
 from fedcrm.evaluation.results import DemoResults
-from fedcrm.nodes import FederationOptions, FederationResult, Outcome, OwnOrg, State, run_federation, utc_text
+from fedcrm.nodes import (
+    FederationOptions,
+    FederationResult,
+    Night,
+    Nightly,
+    OrganisationNode,
+    Outcome,
+    State,
+    run_federation,
+)
 from fedcrm.salesforce import Orgs, Purpose, Secret
-from fedcrm.service import Service, read_settings
 
 __all__ = ["Chain", "ChainOptions", "ChainReport", "Show", "page_of", "run_chain", "stop_chain"]
-
-_PATIENCE_SECONDS = 1800.0
 
 
 @dataclass(frozen=True)
@@ -173,7 +178,7 @@ class Chain:
     def go(self) -> ChainReport:
         """Everything, from where it stands."""
         self.join()
-        self.each("extraction", self._extract, again=True)
+        self.each("extraction", self._extract)
         results: DemoResults | None = None
         outcomes: dict[str, tuple[Outcome, ...]] = {}
         failed: dict[str, str] = {}
@@ -185,8 +190,9 @@ class Chain:
                 self.show.say(f"{task}: not trained: {failed[task]}")
             else:
                 outcomes[task] = found.outcomes
+                self._score_anew(task, found.outcomes)
                 results = results or found.results
-        self.each("scores", self._score, again=True)
+        self.each("scores", self._score)
         live, where, person = self._live(tuple(task for task in self.options.tasks if task in outcomes))
         return ChainReport(
             self.places,
@@ -221,12 +227,9 @@ class Chain:
         self.each("check", self.joining.check)
         self.each("service", self.joining.pair_service)
 
-    def each(self, step: str, work: Callable[[Organisation], Mapping[str, object]], *, again: bool = False) -> None:
-        """One step of every organisation that is present; two at a time, never two of one `localorg` process.
-
-        again: also where it was done before.
-        """
-        waiting = [one for one in self.present() if again or self.state.facts(one.name, step) is None]
+    def each(self, step: str, work: Callable[[Organisation], Mapping[str, object]]) -> None:
+        """One step of every organisation that has it before it; two at a time, never two of one `localorg` process."""
+        waiting = [one for one in self.present() if self.state.facts(one.name, step) is None]
         done = _Count(self.show, step, len(self.organisations), len(self.organisations) - len(waiting))
 
         def walk(of: Sequence[Organisation]) -> None:
@@ -308,42 +311,46 @@ class Chain:
         )
         return result
 
+    def _score_anew(self, task: str, outcomes: Sequence[Outcome]) -> None:
+        """Whoever serves another model than the one its scores are by has its records scored again."""
+        for outcome in outcomes:
+            scored = (self.state.facts(outcome.organisation, "scores") or {}).get(task, {})
+            if outcome.version is not None and scored.get("version") != outcome.version:
+                self.state.forget(outcome.organisation, "scores")
+
     # --- an organisation's night ------------------------------------------------------------------
 
     def _extract(self, one: Organisation) -> Mapping[str, object]:
-        org = OwnOrg.open(self.places.logins(one), one.alias)
-        facts: dict[str, object] = {}
-        for task in self.options.tasks:
-            staging = org.staging(task, Purpose.TRAINING)
-            staging.wait(staging.start(), _PATIENCE_SECONDS)
-            staging.fetch()
-            try:
-                written = org.write_training(task, self.places.node(one) / "data" / task, one.name)
-            except BlockRefused as nothing:
-                facts[task] = {"problem": str(nothing)}
-            else:
-                facts[task] = {"rows": written.rows, "features": written.features}
-        return facts
+        """`fedcrm node run`: the training data sets."""
+        night = self._night(one, Purpose.TRAINING)
+        return {
+            task: {"rows": job.data.rows, "features": job.data.features}
+            if (job := night.job(task, Purpose.TRAINING)).data is not None
+            else {"problem": "" if job.failure is None else job.failure.line}
+            for task in self.options.tasks
+        }
 
     def _score(self, one: Organisation) -> Mapping[str, object]:
-        org = OwnOrg.open(self.places.logins(one), one.alias)
-        service = Service.open(read_settings(data=self.places.node(one) / "service"))
-        facts: dict[str, object] = {}
+        """`fedcrm node run` once more, now that models serve: scores in the org."""
+        night = self._night(one, Purpose.SCORING)
+        return {
+            task: {"scored": job.scores.scored, "version": job.scores.version, "origin": job.scores.origin}
+            if (job := night.job(task, Purpose.SCORING)).scores is not None
+            else {"problem": job.left_out or ("" if job.failure is None else job.failure.line)}
+            for task in self.options.tasks
+        }
+
+    def _night(self, one: Organisation, purpose: Purpose) -> Night:
+        """The nightly work. Raises NightFailed where it failed at what the chain is about, for this purpose."""
+        node = OrganisationNode.open(self.places.node(one))
         try:
-            for task in self.options.tasks:
-                staging = org.staging(task, Purpose.SCORING)
-                staging.wait(staging.start(), _PATIENCE_SECONDS)
-                staging.fetch()
-                now = utc_text(datetime.now(UTC))
-                try:
-                    scores = org.score(service.registry, task, scored_at=now, change=1.0, top=None, failures=None)
-                except ServiceError as without:
-                    facts[task] = {"problem": str(without)}
-                else:
-                    facts[task] = {"scored": scores.done.scored, "version": scores.version, "origin": scores.origin}
+            night = Nightly(node, lambda _: None, self.options.tasks).run()
         finally:
-            service.close()
-        return facts
+            node.close()
+        failure = night.job(self.options.tasks[0], purpose).failure
+        if failure is not None:
+            raise NightFailed(one.name, failure.line)
+        return night
 
     # --- a working day ----------------------------------------------------------------------------
 
