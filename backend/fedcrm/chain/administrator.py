@@ -32,6 +32,11 @@ class Administrator:
         self._client, self._repository = client, repository
         self._package = repository / "force-app/main/default"
 
+    @property
+    def user_id(self) -> str:
+        """The administrator's own."""
+        return self._client.session.token.user_id
+
     def install(self) -> int:
         """Deploy the package and field history; returns how many components there are."""
         package = package_zip(self._package, skip=("connectedApps",))

@@ -83,6 +83,7 @@ class Joining:
         administrator.admit_node(certificate, consumer_key)
         node_user, username = administrator.user(NODE_USER, person=False)
         administrator.assign(node_user, "Node_Reads", "FedCRM_Integration", "FedCRM_Extractor")
+        administrator.assign(administrator.user_id, "FedCRM_Admin")
         person, person_name = administrator.user(REPRESENTATIVE, person=True)
         administrator.assign(person, "FedCRM_Viewer", "FedCRM_Scoring_User")
         registry = _registry(self.places.logins(one))

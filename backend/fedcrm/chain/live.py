@@ -77,8 +77,13 @@ def log_in(facts: OrgFacts, username: str, password: Secret) -> Person:
     return Person(Client(session), token)
 
 
-def live_scores(person: Person, tasks: tuple[str, ...], *, say: Callable[[str], None]) -> tuple[LiveScore, ...]:
-    """Make or change one record for each task and wait for its score. Raises UnexpectedReply where none comes."""
+def live_scores(
+    person: Person, watcher: Client, tasks: tuple[str, ...], *, say: Callable[[str], None]
+) -> tuple[LiveScore, ...]:
+    """Make or change one record for each task and wait for its score. Raises UnexpectedReply where none comes.
+
+    watcher: sees predictions as rows, as an administrator does; people see them on the record's page only.
+    """
     client = person.client
     asked: list[tuple[str, str, str, str, datetime, float]] = []
     for task in tasks:
@@ -88,7 +93,7 @@ def live_scores(person: Person, tasks: tuple[str, ...], *, say: Callable[[str], 
         asked.append((task, sobject, record_id, what, now, time.monotonic()))
     found = []
     for task, sobject, record_id, what, since, began in asked:
-        row = _wait(client, task, sobject, record_id, since)
+        row = _wait(watcher, task, sobject, record_id, since)
         waited = time.monotonic() - began
         score = LiveScore(
             task,

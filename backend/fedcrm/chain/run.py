@@ -361,7 +361,8 @@ class Chain:
                 with self.clock.measure("live"):
                     self.joining.service(one).start()
                     person = self.person(one)
-                    return live_scores(person, tasks, say=self.show.say), one, person
+                    watcher = self.joining.client_of_administrator(one)
+                    return live_scores(person, watcher, tasks, say=self.show.say), one, person
             except FedCRMError as reason:
                 self.put_aside(one, "live", reason)
         return (), None, None
