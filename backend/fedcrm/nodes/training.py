@@ -40,6 +40,7 @@ from fedcrm.evaluation.findings import Training, results_of, write_model, write_
 from fedcrm.evaluation.locking import only_one
 from fedcrm.evaluation.progress import Progress, measured
 from fedcrm.evaluation.results import DemoResults
+from fedcrm.evaluation.workers import finished, workers
 from fedcrm.features import DataSetWarning, Schema, schema_of, task_name
 from fedcrm.federation import (
     Channel,
@@ -66,7 +67,7 @@ from fedcrm.nodes.training_members import (
     agree_on_systems,
     assemble,
 )
-from fedcrm.nodes.training_publish import publish_adopted
+from fedcrm.nodes.training_publish import publication_of, publish_adopted
 from fedcrm.nodes.training_record import Outcome, State, write_participants
 from fedcrm.secagg import Roster, default_quorum
 
@@ -370,16 +371,18 @@ class _Run:
 
     def publish(self, trained: Trained) -> None:
         """Every organisation that adopted publishes into its own service."""
-        self.show.begin("publishing", len(self.home.adoptions))
-        with measured(self.seconds, "publishing"):
-            for done, name in enumerate(self.home.adoptions, 1):
-                try:
-                    self.versions[name] = publish_adopted(self.members[name], trained, self.options.task)
-                except FedCRMError as error:
-                    self.absent(name, "publishing", error)
-                except OSError as error:
-                    self.absent(name, "publishing", StorageError(f"{error.filename}: {error.strerror or error}"))
-                self.show.advance("publishing", done, len(self.home.adoptions))
+        names, given = list(self.home.adoptions), {}
+        self.show.begin("publishing", len(names))
+        for name in names:
+            try:
+                given[name] = publication_of(self.members[name], trained, self.options.task)
+            except FedCRMError as error:
+                self.absent(name, "publishing", error)
+        with measured(self.seconds, "publishing"), workers(self.options.jobs) as pool:
+            waiting = {name: pool.submit(publish_adopted, publication) for name, publication in given.items()}
+            self.versions, failed = finished(waiting, lambda done: self.show.advance("publishing", done, len(names)))
+        for name, error in failed.items():
+            self.absent(name, "publishing", error)
 
     def compare(self, trained: Trained, opening: _Opening, audit: list[dict[str, object]]) -> DemoResults:
         """What each could do alone and all with pooled rows; figures no organisation sees of another."""
