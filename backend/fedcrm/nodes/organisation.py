@@ -119,17 +119,34 @@ class OrganisationNode:
         """Settings of that service. Raises SettingsError."""
         return read_settings(data=self.service)
 
-    def note_outgoing(self, what: str, to: str, *, task: str | None = None, charge: Charge | None = None) -> None:
+    def note_outgoing(
+        self,
+        what: str,
+        to: str,
+        *,
+        task: str | None = None,
+        charge: Charge | None = None,
+        key: str | None = None,
+    ) -> None:
         """Write down durably that something left, before it does.
 
-        task: whose; needed with a charge. charge: what it cost; None where it cost no privacy.
+        task:   whose; needed with a charge.
+        charge: what it cost, written down once; None where it cost no privacy.
+        key:    names what has no charge, so that it is written down once.
         """
         paid = None
         if charge is not None:
             if task is None:
                 raise SettingsError("a charge belongs to a task")
-            paid = PaidBy.of(charge, UNIT_OF_TASK[self._own(task)], self.configuration.delta)
-        self.outgoing.append(what, to, task=task, charge=paid)
+            unit = UNIT_OF_TASK[self._own(task)]
+            paid, key = PaidBy.of(charge, unit, self.configuration.delta), f"{unit} {charge.sequence}"
+        self.outgoing.append(what, to, task=task, charge=paid, key=key)
+
+    def note_charges(self, task: str, training: str, to: str) -> None:
+        """Write down every charge of a training that the log does not have yet; safe to repeat."""
+        for charge in self.books(task).ledger:
+            if charge.training == training:
+                self.note_outgoing(f"noisy answer: {charge.event.purpose}", to, task=task, charge=charge)
 
     def close(self) -> None:
         """Close the ledgers. Closing twice is harmless."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -42,8 +43,14 @@ class PaidBy:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One line. at: UTC, ISO 8601. to: who received it. charge: None where it cost no privacy."""
+    """One line.
 
+    key:    names what was sent, so that it is written down once however often a step is repeated; None: no name.
+    at:     UTC, ISO 8601. to: who received it.
+    charge: None where it cost no privacy.
+    """
+
+    key: str | None
     at: str
     what: str
     to: str
@@ -52,15 +59,32 @@ class Sent:
 
 
 class OutgoingLog:
-    """An append-only file of lines; several processes may append."""
+    """An append-only file of lines; several threads and processes may append."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._known: set[str] | None = None
+        self._lock = threading.Lock()
 
-    def append(self, what: str, to: str, *, task: str | None, charge: PaidBy | None) -> None:
-        """Add a line; it is on the disk when this returns. Raises StorageError."""
-        moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        content = json.dumps(asdict(Sent(moment, what, to, task, charge)), ensure_ascii=False, allow_nan=False)
+    def append(
+        self, what: str, to: str, *, task: str | None = None, charge: PaidBy | None = None, key: str | None = None
+    ) -> None:
+        """Add a line; it is on the disk when this returns. Nothing where a line of this key is there.
+
+        Raises StorageError.
+        """
+        with self._lock:
+            if self._known is None:
+                self._known = {sent.key for sent in self if sent.key is not None}
+            if key in self._known:
+                return
+            moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            self._write(Sent(key, moment, what, to, task, charge))
+            if key is not None:
+                self._known.add(key)
+
+    def _write(self, sent: Sent) -> None:
+        content = json.dumps(asdict(sent), ensure_ascii=False, allow_nan=False)
         try:
             descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
             with os.fdopen(descriptor, "r+b", buffering=0) as file:
@@ -83,6 +107,6 @@ class OutgoingLog:
             try:
                 raw = json.loads(line)
                 charge = None if raw["charge"] is None else PaidBy(**raw["charge"])
-                yield Sent(raw["at"], raw["what"], raw["to"], raw["task"], charge)
+                yield Sent(raw["key"], raw["at"], raw["what"], raw["to"], raw["task"], charge)
             except (ValueError, KeyError, TypeError):
                 continue

@@ -178,3 +178,17 @@ def test_a_line_torn_by_a_kill_takes_no_other_with_it(node):
         said = [sent.what for sent in node.outgoing]
         assert said[0] == "one"
         assert said[-1] == "two"
+
+
+def test_a_charge_is_written_down_once_however_often_it_is_told(node):
+    ledger = node.books("churn").ledger
+    ledger.open_training("t", ledger.plan_training(1.0))
+    for count in (1, 2):
+        ledger.charge(PureRelease(0.01, count, "counts"), training="t", key=f"t/{count}")
+    node.note_charges("churn", "t", "the coordinator")
+    again = OrganisationNode.open(node.directory)
+    again.note_charges("churn", "t", "the coordinator")
+    again.note_outgoing("scores", "its own org", key="scores of a night")
+    again.note_outgoing("scores", "its own org", key="scores of a night")
+    again.close()
+    assert [sent.charge and sent.charge.sequence for sent in node.outgoing] == [3, 4, None]
