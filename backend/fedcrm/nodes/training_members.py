@@ -217,7 +217,7 @@ class Unreachable:
 def _open(directory: Path, stack: ExitStack) -> OrganisationNode:
     if not (directory / "node.toml").exists():
         raise SettingsError(f"{directory} is no organisation's node: `fedcrm node init` makes one")
-    stack.enter_context(only_one(directory / ".training.lock", directory))
+    stack.enter_context(only_one(directory / "training.lock", directory))
     node = OrganisationNode.open(directory)
     stack.callback(node.close)
     return node

@@ -45,4 +45,6 @@ for line in sys.stdin:
             run(when, int(count), sys.argv[1:])
         _, status = os.waitpid(child, 0)
         said.seek(0)
-        print(json.dumps({"signal": os.WTERMSIG(status), "exit": os.WEXITSTATUS(status), "said": said.read()}), flush=True)
+        print(
+            json.dumps({"signal": os.WTERMSIG(status), "exit": os.WEXITSTATUS(status), "said": said.read()}), flush=True
+        )

@@ -6,10 +6,6 @@ import dataclasses
 import datetime as dt
 import json
 import random
-import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,7 +19,6 @@ from fedcrm.explanation import Calibration, prepare
 from fedcrm.features import load_data_set, propose_schema, split
 from fedcrm.federation import WeightSettings
 from fedcrm.nodes import Night, OrganisationNode
-from fedcrm.salesforce import Purpose
 from fedcrm.service import ModelFacts, Privacy, Service
 
 pytestmark = pytest.mark.slow
@@ -40,7 +35,12 @@ def fill(packaged):
 
     sizes = [rng.randint(1, 1000) for _ in range(ACCOUNTS)]
     rows = [
-        {"Name": f"A{n}", "NumberOfEmployees": size, "Industry": rng.choice(("Energy", "Banking")), "CreatedDate": ago(900)}
+        {
+            "Name": f"A{n}",
+            "NumberOfEmployees": size,
+            "Industry": rng.choice(("Energy", "Banking")),
+            "CreatedDate": ago(900),
+        }
         for n, size in enumerate(sizes)
     ]
     tasks = []
@@ -107,8 +107,14 @@ def publish(node):
     )
     columns = tuple(column["name"] for column in json.loads(run["Vocabulary__c"]))
     facts = ModelFacts(
-        task="churn", origin="federated", round=3, trained_at="2026-11-20T02:00:00Z", withheld=False,
-        vocabulary=columns, vocabulary_digest=run["Vocabulary_Digest__c"], polarity="HIGH_IS_BAD",
+        task="churn",
+        origin="federated",
+        round=3,
+        trained_at="2026-11-20T02:00:00Z",
+        withheld=False,
+        vocabulary=columns,
+        vocabulary_digest=run["Vocabulary_Digest__c"],
+        polarity="HIGH_IS_BAD",
         privacy=Privacy(30.0, 1e-5, 3, 1.0),
     )
     service = Service.open(opened.service_settings())

@@ -72,6 +72,7 @@ def make_node(
     home: Path, number: int, *, tasks: Sequence[str] = ("churn",), budget: float = 8.0, rows: int = 260
 ) -> Path:
     """A paired node with its churn data extracted; it is closed again."""
+    home.mkdir(exist_ok=True)
     orgs = Orgs.open(home / "orgs") if Orgs.exists(home / "orgs") else Orgs.create(home / "orgs")
     alias = f"org{number}"
     orgs.pairing(alias).write(Pairing(f"00D{number:012d}AAA", None))
