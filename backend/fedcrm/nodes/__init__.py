@@ -7,7 +7,7 @@ from fedcrm.nodes.organisation import OrganisationNode
 from fedcrm.nodes.outgoing import OutgoingLog, PaidBy, Sent
 from fedcrm.nodes.own_org import DataSet, OwnOrg, Scores, utc_text
 from fedcrm.nodes.status import NodeStatus, status_of
-from fedcrm.nodes.training import FederationOptions, FederationResult, run_federation
+from fedcrm.nodes.training import FederationResult, run_federation
 from fedcrm.nodes.training_options import FederationOptions
 from fedcrm.nodes.training_record import Outcome, State
 
