@@ -1,7 +1,10 @@
 """What the documents tell a reader to type exists, and where they point there is something."""
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -134,12 +137,18 @@ def test_the_readme_names_what_make_demo_leaves_behind():
         assert name in text
 
 
-def test_every_package_the_readme_lists_is_there():
-    readme = (TOP / "README.md").read_text("utf-8")
-    layout = re.search(r"## Layout\n.*?backend/fedcrm/(.*?)backend/localorg/", readme, re.S)[1]
+def test_every_package_is_in_the_layout_and_nothing_else():
+    text = (TOP / "docs/architecture.md").read_text("utf-8")
+    layout = re.search(r"## Layout\n.*?backend/fedcrm/(.*?)backend/localorg/", text, re.S)[1]
     listed = set(re.findall(r"^  (\w+)(?:/|\.py)", layout, re.M))
     there = {p.stem for p in (TOP / "backend/fedcrm").iterdir() if not p.name.startswith("__")}
     assert listed == there
+
+
+def test_every_section_of_the_readme_with_figures_has_the_command_that_makes_them():
+    for section in re.split(r"^## ", (TOP / "README.md").read_text("utf-8"), flags=re.M):
+        if re.search(r"\b\d+\.\d+\b|\d (?:m?s|minutes)\b", re.sub(r"`[^`]*`|\([^)]*\)|Python \S+|Apache-2.0", "", section)):
+            assert re.search(r"^make |`(?:make|fedcrm) [^`]+`", section, re.M), section
 
 
 def test_every_name_of_code_in_a_document_is_in_the_code(document):
@@ -190,3 +199,65 @@ def importable(name):
             found = getattr(found, word, None)
         return True
     return False
+
+
+FENCE = re.compile(
+    r"^(<!-- not run: (?P<reason>.+?) -->\n)?(?P<indent> *)```(?P<kind>\w*)\n(?P<body>.*?)^ *```", re.M | re.S
+)
+COMMAND_LINE = re.compile(r"^\s*(\$ |(\S*/)?(fedcrm|localorg|make|cci|sf|npm|curl|docker|openssl|python|cd) )", re.M)
+
+
+def test_a_block_of_commands_is_run_or_says_why_not(document):
+    for block in FENCE.finditer(document.read_text("utf-8")):
+        if block["kind"] != "console" and COMMAND_LINE.search(block["body"]):
+            assert block["reason"], block["body"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [n for n in NAMES if "\n```console" in (TOP / n).read_text("utf-8")])
+def test_commands_in_a_document_do_what_it_says(name, tmp_path):
+    """Blocks of one document run in order in one shell, in an empty home; `...` stands for anything."""
+    blocks = [b["body"] for b in FENCE.finditer((TOP / name).read_text("utf-8")) if b["kind"] == "console"]
+    steps = [step.partition("\n") for block in blocks for step in re.split(r"^\$ ", block, flags=re.M) if step]
+    for tool in ("fedcrm", "localorg"):
+        program = tmp_path / "bin" / tool
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(
+            f"#!/bin/sh\nexec {sys.executable} -c 'from {tool}.cli import main; main()' \"$@\"\n", "ascii"
+        )
+        program.chmod(0o755)
+    work = tmp_path / "work"
+    work.mkdir()
+    path = f"{tmp_path / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {
+        "HOME": str(work),
+        "PATH": path,
+        "PYTHONPATH": str(TOP / "backend"),
+        "COLUMNS": "120",
+        "TERM": "dumb",
+    }
+    shell = subprocess.Popen(
+        ["bash"], cwd=work, env=os.environ | environment, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    try:
+        for command, _, expected in steps:
+            shell.stdin.write(f'{command}\necho "=== $?"\n')
+            shell.stdin.flush()
+            said = []
+            while not (line := shell.stdout.readline()).startswith("=== "):
+                assert line, f"the shell ended at: {command}"
+                said.append(line)
+            assert line == "=== 0\n", f"{command}\n{''.join(said)}"
+            assert_says(command, expected, "".join(said))
+    finally:
+        shell.stdin.write("localorg down --data orgs\n")
+        shell.communicate(timeout=60)
+
+
+def assert_says(command, expected, said):
+    """Whether output is what a document shows, but for space and for what `...` stands for."""
+    wanted = " ".join(expected.split())
+    if wanted:
+        pattern = ".*".join(re.escape(part) for part in wanted.split("..."))
+        assert re.fullmatch(pattern, " ".join(said.split())), f"{command}\n{said}"

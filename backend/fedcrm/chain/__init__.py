@@ -1,0 +1,17 @@
+"""Everything on one machine: local orgs, package, nodes, training, scores; each organisation by itself."""
+
+from fedcrm.chain.places import TASKS, Organisation, Places, organisations
+from fedcrm.chain.run import ChainOptions, ChainReport, Show, page_of, run_chain, stop_chain
+
+__all__ = [
+    "TASKS",
+    "ChainOptions",
+    "ChainReport",
+    "Organisation",
+    "Places",
+    "Show",
+    "organisations",
+    "page_of",
+    "run_chain",
+    "stop_chain",
+]

@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape  # writes; nothing is parsed here  # nosec B
 from fedcrm.chain.source_format import package_zip
 from fedcrm.errors import UnexpectedReply
 from fedcrm.salesforce import Client, deploy
-from fedcrm.salesforce.soql import text_literal
+from fedcrm.salesforce.soql import select, text_literal
 
 __all__ = ["Administrator"]
 
@@ -32,6 +32,11 @@ class Administrator:
         self._client, self._repository = client, repository
         self._package = repository / "force-app/main/default"
 
+    @property
+    def user_id(self) -> str:
+        """The administrator's own."""
+        return self._client.session.token.user_id
+
     def install(self) -> int:
         """Deploy the package and field history; returns how many components there are."""
         package = package_zip(self._package, skip=("connectedApps",))
@@ -41,10 +46,8 @@ class Administrator:
     def admit_node(self, certificate: str, consumer_key: str) -> None:
         """Deploy the external client app through which this org's own node logs in."""
         body = "".join(certificate.strip().splitlines()[1:-1])
-        app = {
-            "FEDCRM_NODE_CERTIFICATE": body,
-            "<isConsumerSecretOptional>": f"<consumerKey>{escape(consumer_key)}</consumerKey><isConsumerSecretOptional>",
-        }
+        key, behind = f"<consumerKey>{escape(consumer_key)}</consumerKey>", "<isConsumerSecretOptional>"
+        app = {"FEDCRM_NODE_CERTIFICATE": body, behind: key + behind}
         deploy(self._client, package_zip(self._repository / "unpackaged/post", replace=app))
 
     def point_at(self, url: str) -> None:
@@ -82,7 +85,7 @@ class Administrator:
     def user(self, name: str, *, person: bool) -> tuple[str, str]:
         """A user of this name: id and username. person: somebody who works in the org, not the node."""
         username = f"{name.lower()}@{self._client.org}.fedcrm.example"
-        for found in self._client.query(f"SELECT Id FROM User WHERE Username = {text_literal(username)}"):
+        for found in self._client.query(select(["Id"], "User", f"Username = {text_literal(username)}")):
             return str(found["Id"]), username
         profile = self._id_of("Profile", _PERSON_PROFILE if person else _NODE_PROFILE)
         made = {
@@ -108,7 +111,8 @@ class Administrator:
 
     def assign(self, user_id: str, *permission_sets: str) -> None:
         """Give a user permission sets that it does not hold yet."""
-        held = f"SELECT PermissionSet.Name FROM PermissionSetAssignment WHERE AssigneeId = {text_literal(user_id)}"
+        theirs = f"AssigneeId = {text_literal(user_id)}"
+        held = select(["PermissionSet.Name"], "PermissionSetAssignment", theirs)
         names = {str(row["PermissionSet"]["Name"]) for row in self._client.query(held)}
         for name in permission_sets:
             if name not in names:
@@ -121,7 +125,7 @@ class Administrator:
         return str(answer["id"])
 
     def _id_of(self, sobject: str, name: str) -> str:
-        for found in self._client.query(f"SELECT Id FROM {sobject} WHERE Name = {text_literal(name)}"):
+        for found in self._client.query(select(["Id"], sobject, f"Name = {text_literal(name)}")):
             return str(found["Id"])
         raise UnexpectedReply(self._client.org, f"there is no {sobject} {name}")
 

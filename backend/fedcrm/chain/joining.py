@@ -16,12 +16,22 @@ from pathlib import Path
 from fedcrm.chain.administrator import Administrator
 from fedcrm.chain.certificates import Authority, login_key
 from fedcrm.chain.local_orgs import OrgFacts
-from fedcrm.chain.places import TASKS, Organisation, Places
+from fedcrm.chain.places import Organisation, Places
 from fedcrm.chain.services import ServiceProcess
 from fedcrm.errors import MappingError, SettingsError
 from fedcrm.nodes import UNIT_OF_TASK, NodeConfiguration, OrganisationNode, ServicePlace
-from fedcrm.salesforce import Client, JwtBearer, Orgs, RegisteredOrg, Secret, Verdict, check_org, deploy, pair
-from fedcrm.salesforce import take_snapshot
+from fedcrm.salesforce import (
+    Client,
+    JwtBearer,
+    Orgs,
+    RegisteredOrg,
+    Secret,
+    Verdict,
+    check_org,
+    deploy,
+    pair,
+    take_snapshot,
+)
 from fedcrm.schema import (
     Severity,
     check_mapping,
@@ -60,7 +70,7 @@ class Joining:
         facts = self.facts(one)
         key = Secret(facts.key_file.read_text("ascii"))
         grant = JwtBearer(facts.consumer_key, facts.username, key, None)
-        registry.add(_registered(one, facts, grant, reserve=0.0), replace=True)
+        registry.add(_registered(one, facts, grant), replace=True)
         return {"components": self.administrator(one).install(), "org": facts.org_id, "url": facts.instance_url}
 
     def admit(self, one: Organisation) -> dict[str, object]:
@@ -73,6 +83,7 @@ class Joining:
         administrator.admit_node(certificate, consumer_key)
         node_user, username = administrator.user(NODE_USER, person=False)
         administrator.assign(node_user, "Node_Reads", "FedCRM_Integration", "FedCRM_Extractor")
+        administrator.assign(administrator.user_id, "FedCRM_Admin")
         person, person_name = administrator.user(REPRESENTATIVE, person=True)
         administrator.assign(person, "FedCRM_Viewer", "FedCRM_Scoring_User")
         registry = _registry(self.places.logins(one))
@@ -175,6 +186,6 @@ def _registry(directory: Path) -> Orgs:
     return Orgs.open(directory) if Orgs.exists(directory) else Orgs.create(directory)
 
 
-def _registered(one: Organisation, facts: OrgFacts, grant: JwtBearer, **more: float) -> RegisteredOrg:
+def _registered(one: Organisation, facts: OrgFacts, grant: JwtBearer) -> RegisteredOrg:
     ca = facts.ca_file.read_text("ascii")
-    return RegisteredOrg(one.alias, facts.instance_url, grant, facts.org_id[:15], ca=ca, **more)
+    return RegisteredOrg(one.alias, facts.instance_url, grant, facts.org_id[:15], ca=ca)

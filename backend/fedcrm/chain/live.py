@@ -18,7 +18,7 @@ import requests
 from fedcrm.chain.local_orgs import OrgFacts
 from fedcrm.errors import LoginRefused, OrgUnreachable, UnexpectedReply
 from fedcrm.salesforce import Client, OrgSession, Secret, SessionToken, TokenEndpoint
-from fedcrm.salesforce.soql import text_literal
+from fedcrm.salesforce.soql import select, text_literal
 
 __all__ = ["LiveScore", "Person", "live_scores", "log_in"]
 
@@ -69,14 +69,21 @@ def log_in(facts: OrgFacts, username: str, password: Secret) -> Person:
         raise OrgUnreachable(facts.alias, "no answer to a login", "run the same command again") from error
     found = _SESSION.search(answer.text)
     if found is None:
-        raise LoginRefused(facts.alias, "INVALID_LOGIN", f"{username} could not log in", "run the same command again")
+        raise LoginRefused(
+            facts.alias, f"{username} could not log in", "run the same command again", code="INVALID_LOGIN"
+        )
     token, ca = Secret(found[1]), str(facts.ca_file)
     session = OrgSession(TokenEndpoint(facts.alias, facts.instance_url, SessionToken(token), ca_file=ca), ca_file=ca)
     return Person(Client(session), token)
 
 
-def live_scores(person: Person, tasks: tuple[str, ...], *, say: Callable[[str], None]) -> tuple[LiveScore, ...]:
-    """Make or change one record for each task and wait for its score. Raises UnexpectedReply where none comes."""
+def live_scores(
+    person: Person, watcher: Client, tasks: tuple[str, ...], *, say: Callable[[str], None]
+) -> tuple[LiveScore, ...]:
+    """Make or change one record for each task and wait for its score. Raises UnexpectedReply where none comes.
+
+    watcher: sees predictions as rows, as an administrator does; people see them on the record's page only.
+    """
     client = person.client
     asked: list[tuple[str, str, str, str, datetime, float]] = []
     for task in tasks:
@@ -86,7 +93,7 @@ def live_scores(person: Person, tasks: tuple[str, ...], *, say: Callable[[str], 
         asked.append((task, sobject, record_id, what, now, time.monotonic()))
     found = []
     for task, sobject, record_id, what, since, began in asked:
-        row = _wait(client, task, sobject, record_id, since)
+        row = _wait(watcher, task, sobject, record_id, since)
         waited = time.monotonic() - began
         score = LiveScore(
             task,
@@ -99,17 +106,15 @@ def live_scores(person: Person, tasks: tuple[str, ...], *, say: Callable[[str], 
             str(row["Model_Version__c"]),
             waited,
         )
-        say(f"{what}: {score.score:.1f} of 100 ({score.interval[0]:.0f} to {score.interval[1]:.0f}), {waited:.1f} s later")
+        say(f"{what}: score {score.score:.1f} of 100, {waited:.1f} s later")
         found.append(score)
     return tuple(found)
 
 
 def _wait(client: Client, task: str, sobject: str, record_id: str, since: datetime) -> Mapping[str, Any]:
-    fields = "Score__c, Interval_Low__c, Interval_High__c, Model_Origin__c, Model_Version__c"
-    soql = (
-        f"SELECT {fields} FROM Prediction__c WHERE {sobject}__c = {text_literal(record_id)} "
-        f"AND Task__c = {text_literal(task)} AND Scored_At__c >= {since:%Y-%m-%dT%H:%M:%SZ}"
-    )
+    fields = ["Score__c", "Interval_Low__c", "Interval_High__c", "Model_Origin__c", "Model_Version__c"]
+    of_task = f"Task__c = {text_literal(task)} AND Scored_At__c >= {since:%Y-%m-%dT%H:%M:%SZ}"
+    soql = select(fields, "Prediction__c", f"{sobject}__c = {text_literal(record_id)} AND {of_task}")
     until = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < until:
         for row in client.query(soql):
@@ -140,7 +145,13 @@ def _opportunity(client: Client) -> str:
 
 def _lead(client: Client) -> str:
     return _create(
-        client, "Lead", FirstName="Ana", LastName="Berg", Company="Fabrikam", LeadSource="Web", Status="Open - Not Contacted"
+        client,
+        "Lead",
+        FirstName="Ana",
+        LastName="Berg",
+        Company="Fabrikam",
+        LeadSource="Web",
+        Status="Open - Not Contacted",
     )
 
 

@@ -1,13 +1,13 @@
 """Where the chain keeps what it makes, and the nine organisations it is about.
 
-    OUT/chain.json            the options, how far each organisation has come, who is out and why
-    OUT/table/                the telco table as a data set directory; rows of OUT/orgs come from it
-    OUT/orgs/1, 2             data directories of `localorg`, one process each
-    OUT/authority/            certificates: of the services, and of each node's login
-    OUT/administrators/       how each org's administrator logs in
-    OUT/logins/NAME/          how an organisation's node logs in to its org
-    OUT/nodes/NAME/           an organisation's node directory
-    OUT/federation/TASK/      the coordinator's directory of a training, its report and results
+OUT/chain.json            the options, how far each organisation has come, who is out and why
+OUT/table/                the telco table as a data set directory; rows of OUT/orgs come from it
+OUT/orgs/1, 2             data directories of `localorg`, one process each
+OUT/authority/            certificates: of the services, and of each node's login
+OUT/administrators/       how each org's administrator logs in
+OUT/logins/NAME/          how an organisation's node logs in to its org
+OUT/nodes/NAME/           an organisation's node directory
+OUT/federation/TASK/      the coordinator's directory of a training, its report and results
 """
 
 from __future__ import annotations

@@ -14,24 +14,35 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from fedcrm.chain.certificates import Authority
 from fedcrm.chain.joining import Joining, wrong_mapping_file
+from fedcrm.chain.live import LiveScore, Person, live_scores, log_in
 from fedcrm.chain.local_orgs import OrgFacts, fill, start_orgs, stop_orgs
+from fedcrm.chain.page import show_page, stop_page
 from fedcrm.chain.places import ORGS, SERVERS, TASKS, Organisation, Places, organisations
 from fedcrm.chain.services import ServiceProcess
 from fedcrm.chain.source_format import repository
 from fedcrm.chain.state import ChainState
 from fedcrm.chain.table import write_table
-from fedcrm.errors import FedCRMError, MappingError, SettingsError
+from fedcrm.errors import FedCRMError, MappingError, NightFailed, SettingsError, StorageError
 from fedcrm.evaluation.locking import only_one
-from fedcrm.salesforce import Orgs
+from fedcrm.evaluation.progress import Progress
+from fedcrm.evaluation.results import DemoResults
+from fedcrm.nodes import (
+    FederationOptions,
+    FederationResult,
+    Night,
+    Nightly,
+    OrganisationNode,
+    Outcome,
+    State,
+    run_federation,
+)
+from fedcrm.salesforce import Orgs, Purpose, Secret
 
-__all__ = ["Chain", "ChainOptions", "Show", "stop_chain"]
-
-_WHAT = (FedCRMError, OSError)
+__all__ = ["Chain", "ChainOptions", "ChainReport", "Show", "page_of", "run_chain", "stop_chain"]
 
 
 @dataclass(frozen=True)
@@ -66,17 +77,84 @@ class ChainOptions:
         }
 
 
-class Show:
+class Show(Progress):
     """What a caller may show while a chain runs; this one shows nothing. May be called from two threads."""
-
-    def begin(self, step: str, total: int) -> None:
-        """A step of so many parts begins."""
-
-    def advance(self, step: str, done: int, total: int) -> None:
-        """So many parts of a step are done."""
 
     def say(self, line: str) -> None:
         """Something worth knowing, in plain words."""
+
+
+@dataclass(frozen=True)
+class ChainReport:
+    """How a chain ended.
+
+    out:     organisations that are put aside: the step and the reason, by name.
+    results: of the first task, as `fedcrm demo` shows them; None where its training did not come to an end.
+    outcomes: of every task's training, by task.
+    live:    scores that came by themselves, in `where`'s org; person: who made those records.
+    """
+
+    places: Places
+    options: ChainOptions
+    out: Mapping[str, tuple[str, str]]
+    results: DemoResults | None
+    outcomes: Mapping[str, tuple[Outcome, ...]]
+    failed: Mapping[str, str]
+    live: tuple[LiveScore, ...]
+    where: Organisation | None
+    person: Person | None
+    org: OrgFacts | None
+    clock: Mapping[str, Mapping[str, float]]
+
+
+def run_chain(options: ChainOptions, *, keep: bool = False, show: Show | None = None) -> ChainReport:
+    """Run, or go on with, a chain. keep: leave orgs and services running behind it.
+
+    Raises SettingsError on options that cannot be, before anything is made; FedCRMError where nobody could go on.
+    """
+    _check(options)
+    places = Places(options.out.absolute())
+    try:
+        places.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{places.out}: {error.strerror}") from error
+    with only_one(places.out / ".lock", places.out):
+        state = ChainState.open(places.state, options.fixed())
+        for name in state.out():
+            state.take_in(name)  # whoever was out may have come back
+        write_table(places.table)
+        chain = Chain(options, state, show or Show())
+        try:
+            return chain.go()
+        finally:
+            if not keep:
+                stop(places)
+
+
+def page_of(report: ChainReport) -> str:
+    """Serve the record page of the org with live scores; its address. Raises SettingsError where that cannot be."""
+    if report.org is None or report.person is None:
+        raise SettingsError("no organisation came as far as a score on a record: there is no page to show")
+    return show_page(report.places, repository(), report.org, report.person.token)
+
+
+def stop_chain(out: Path) -> None:
+    """End every process of a chain; what they keep stays. Raises SettingsError where there is none."""
+    places = Places(out.absolute())
+    if not places.state.exists():
+        raise SettingsError(f"{out} holds no chain")
+    stop(places)
+
+
+def stop(places: Places) -> None:
+    """End services, page and orgs."""
+    stop_page(places)
+    authority = Authority(places.authority)
+    for one in organisations(ORGS):
+        directory = places.node(one) / "service"
+        if directory.exists():
+            ServiceProcess(directory, authority, one.alias).stop()
+    stop_orgs(places)
 
 
 class Chain:
@@ -97,6 +175,39 @@ class Chain:
             {"": options.epsilon, **options.budgets},
         )
 
+    def go(self) -> ChainReport:
+        """Everything, from where it stands."""
+        self.join()
+        self.each("extraction", self._extract)
+        results: DemoResults | None = None
+        outcomes: dict[str, tuple[Outcome, ...]] = {}
+        failed: dict[str, str] = {}
+        for task in self.options.tasks:
+            try:
+                found = self.train(task)
+            except FedCRMError as error:
+                failed[task] = " ".join(str(error).split())
+                self.show.say(f"{task}: not trained: {failed[task]}")
+            else:
+                outcomes[task] = found.outcomes
+                self._score_anew(task, found.outcomes)
+                results = results or found.results
+        self.each("scores", self._score)
+        live, where, person = self._live(tuple(task for task in self.options.tasks if task in outcomes))
+        return ChainReport(
+            self.places,
+            self.options,
+            self.state.out(),
+            results,
+            outcomes,
+            failed,
+            live,
+            where,
+            person,
+            None if where is None else self.joining.facts(where),
+            self.clock.steps,
+        )
+
     def present(self) -> tuple[Organisation, ...]:
         """Whoever is not put aside."""
         return tuple(one for one in self.organisations if not self.state.is_out(one.name))
@@ -105,22 +216,20 @@ class Chain:
 
     def join(self) -> None:
         """Every organisation from an empty org to a node that could extract."""
-        Orgs.exists(self.places.administrators) or Orgs.create(self.places.administrators)
-        self._show_a_refusal()
+        if not Orgs.exists(self.places.administrators):
+            Orgs.create(self.places.administrators)
         self.each("records", self._fill)
         self.each("package", self.joining.install)
         self.each("users", self.joining.admit)
         self.each("node", self.joining.make_node)
+        self._show_a_refusal()
         self.each("mapping", self.joining.apply_mapping)
         self.each("check", self.joining.check)
         self.each("service", self.joining.pair_service)
 
-    def each(self, step: str, work: Callable[[Organisation], Mapping[str, object]], *, again: bool = False) -> None:
-        """One step of every organisation that is present; two at a time, never two of one `localorg` process.
-
-        again: also where it was done before.
-        """
-        waiting = [one for one in self.present() if again or self.state.facts(one.name, step) is None]
+    def each(self, step: str, work: Callable[[Organisation], Mapping[str, object]]) -> None:
+        """One step of every organisation that has it before it; two at a time, never two of one `localorg` process."""
+        waiting = [one for one in self.present() if self.state.facts(one.name, step) is None]
         done = _Count(self.show, step, len(self.organisations), len(self.organisations) - len(waiting))
 
         def walk(of: Sequence[Organisation]) -> None:
@@ -150,6 +259,119 @@ class Chain:
 
     def _show_a_refusal(self) -> None:
         """Once, to be seen: a mapping that names a deleted field is refused before anything is deployed."""
+        if self.state.step("refused mapping") is not None or not self.present():
+            return
+        one = self.present()[0]
+        try:
+            self.joining.apply(one, wrong_mapping_file())
+        except MappingError as refused:
+            self.state.step_done("refused mapping", {"organisation": one.name, "problems": list(refused.problems)})
+            self.show.say(f"a wrong mapping of {one.name} is refused: {refused.problems[0]}; on with the right one")
+        except FedCRMError as reason:
+            self.put_aside(one, "mapping", reason)
+
+    # --- the federation ---------------------------------------------------------------------------
+
+    def train(self, task: str) -> FederationResult:
+        """`fedcrm federation run` over everybody's nodes. Raises FedCRMError where it comes to no end."""
+        first = task == self.options.tasks[0]
+        out = self.places.federation(task)
+        options = FederationOptions(
+            tuple(self.places.node(one) for one in self.organisations),
+            task,
+            out,
+            epsilon=self.options.epsilon,
+            seed=self.options.seed,
+            fast=self.options.fast or not first,
+            compare=first,
+        )
+        with self.clock.measure(f"training {task}"):
+            result = run_federation(
+                options, resume=(out / "federation.json").exists(), progress=_Named(self.show, task)
+            )
+        for outcome in result.outcomes:
+            if outcome.state is not State.IN:
+                self.show.say(f"{task}: {outcome.organisation} is {outcome.state} ({outcome.when}): {outcome.why}")
+        self.state.step_done(
+            f"training {task}",
+            {
+                "rounds": len(result.rounds),
+                "model": result.model_digest,
+                "signal": "real" if task == "churn" else "synthetic",
+                "organisations": {
+                    one.organisation: {
+                        "state": str(one.state),
+                        "when": one.when,
+                        "why": one.why,
+                        "version": one.version,
+                    }
+                    for one in result.outcomes
+                },
+            },
+        )
+        return result
+
+    def _score_anew(self, task: str, outcomes: Sequence[Outcome]) -> None:
+        """Whoever serves another model than the one its scores are by has its records scored again."""
+        for outcome in outcomes:
+            scored = (self.state.facts(outcome.organisation, "scores") or {}).get(task, {})
+            if outcome.version is not None and scored.get("version") != outcome.version:
+                self.state.forget(outcome.organisation, "scores")
+
+    # --- an organisation's night ------------------------------------------------------------------
+
+    def _extract(self, one: Organisation) -> Mapping[str, object]:
+        """`fedcrm node run`: the training data sets."""
+        night = self._night(one, Purpose.TRAINING)
+        return {
+            task: {"rows": job.data.rows, "features": job.data.features}
+            if (job := night.job(task, Purpose.TRAINING)).data is not None
+            else {"problem": "" if job.failure is None else job.failure.line}
+            for task in self.options.tasks
+        }
+
+    def _score(self, one: Organisation) -> Mapping[str, object]:
+        """`fedcrm node run` once more, now that models serve: scores in the org."""
+        night = self._night(one, Purpose.SCORING)
+        return {
+            task: {"scored": job.scores.scored, "version": job.scores.version, "origin": job.scores.origin}
+            if (job := night.job(task, Purpose.SCORING)).scores is not None
+            else {"problem": job.left_out or ("" if job.failure is None else job.failure.line)}
+            for task in self.options.tasks
+        }
+
+    def _night(self, one: Organisation, purpose: Purpose) -> Night:
+        """The nightly work. Raises NightFailed where it failed at what the chain is about, for this purpose."""
+        node = OrganisationNode.open(self.places.node(one))
+        try:
+            night = Nightly(node, lambda _: None, self.options.tasks).run()
+        finally:
+            node.close()
+        failure = night.job(self.options.tasks[0], purpose).failure
+        if failure is not None:
+            raise NightFailed(one.name, failure.line)
+        return night
+
+    # --- a working day ----------------------------------------------------------------------------
+
+    def _live(self, tasks: tuple[str, ...]) -> tuple[tuple[LiveScore, ...], Organisation | None, Person | None]:
+        """Records of the first organisation whose service is there; whoever fails is put aside, the next one asked."""
+        for one in self.present():
+            try:
+                with self.clock.measure("live"):
+                    self.joining.service(one).start()
+                    person = self.person(one)
+                    watcher = self.joining.client_of_administrator(one)
+                    return live_scores(person, watcher, tasks, say=self.show.say), one, person
+            except FedCRMError as reason:
+                self.put_aside(one, "live", reason)
+        return (), None, None
+
+    def person(self, one: Organisation) -> Person:
+        """A representative's session. The password is new each time and kept nowhere."""
+        facts = self.state.facts(one.name, "users") or {}
+        password = self.joining.administrator(one).give_password(str(facts["person"]))
+        return log_in(self.joining.facts(one), str(facts["person_name"]), Secret(password))
 
     # --- the orgs' processes ----------------------------------------------------------------------
 
@@ -158,9 +380,24 @@ class Chain:
             known = self.state.step("orgs") or {}
             ports = {int(server): int(port) for server, port in known.get("ports", {}).items()}
             found = start_orgs(self.places, authority.certificate, ports)
-            ports = {server: urlsplit(next(iter(orgs.values())).instance_url).port for server, orgs in found.items()}
+            ports = {s: urlsplit(next(iter(orgs.values())).instance_url).port or 443 for s, orgs in found.items()}
             self.state.step_done("orgs", {"ports": {str(server): port for server, port in ports.items()}})
             return found
+
+
+class _Named(Progress):
+    """Steps of a training under its task's name."""
+
+    def __init__(self, show: Progress, task: str) -> None:
+        self._show, self._task = show, task
+
+    def begin(self, step: str, total: int) -> None:
+        """Pass it on."""
+        self._show.begin(f"{self._task}: {step}", total)
+
+    def advance(self, step: str, done: int, total: int) -> None:
+        """Pass it on."""
+        self._show.advance(f"{self._task}: {step}", done, total)
 
 
 class Clock:

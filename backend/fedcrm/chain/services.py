@@ -15,7 +15,6 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +29,12 @@ __all__ = ["ServiceProcess"]
 
 _START_SECONDS = 120.0
 _END_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    pid: int
+    port: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +69,9 @@ class ServiceProcess:
     def start(self) -> str:
         """Have it running; its address. Raises SettingsError where it does not start."""
         known = self._known()
-        if known is not None and self._answers(int(known["port"])):
-            return self._url(int(known["port"]))
-        port = int(known["port"]) if known is not None else 0
+        if known is not None and self._answers(known.port):
+            return self._url(known.port)
+        port = known.port if known is not None else 0
         self.directory.mkdir(parents=True, exist_ok=True)
         Service.make_storage_key(read_settings(data=self.directory))
         certificate, key = self.authority.server(self.name)
@@ -100,13 +105,13 @@ class ServiceProcess:
     def stop(self) -> None:
         """End it, if it runs."""
         known = self._known()
-        if known is None or not self._answers(int(known["port"])):
+        if known is None or not self._answers(known.port):
             return
-        pid = int(known["pid"])
+        pid = known.pid
         try:
             os.kill(pid, signal.SIGTERM)
             until = time.monotonic() + _END_SECONDS
-            while time.monotonic() < until and self._answers(int(known["port"])):
+            while time.monotonic() < until and self._answers(known.port):
                 time.sleep(0.1)
         except ProcessLookupError:
             return
@@ -115,14 +120,14 @@ class ServiceProcess:
     def _file(self) -> Path:
         return self.directory / "process.json"
 
-    def _known(self) -> Mapping[str, object] | None:
+    def _known(self) -> _Running | None:
         if not self._file.exists():
             return None
         try:
-            found: dict[str, object] = json.loads(self._file.read_text("utf-8"))
-        except (OSError, ValueError) as error:
+            found = json.loads(self._file.read_text("utf-8"))
+            return _Running(int(found["pid"]), int(found["port"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise SettingsError(f"{self._file} cannot be read") from error
-        return found
 
     def _answers(self, port: int) -> bool:
         trust = ssl.create_default_context(cafile=str(self.authority.certificate))

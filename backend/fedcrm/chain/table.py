@@ -32,7 +32,7 @@ def write_table(directory: Path) -> int:
         "task": about.task,
         "label": about.label,
         "positive": [positive],
-        "numeric": list(about.numeric) if not isinstance(about.numeric, str) else about.numeric,
+        "numeric": list(about.numeric or ()),
         "missing": list(about.missing),
     }
     write_atomically(directory / "dataset.json", (json.dumps(description, indent=1) + "\n").encode())

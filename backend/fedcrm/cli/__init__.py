@@ -7,10 +7,12 @@ import sys
 import typer
 
 from fedcrm.cli.budget import budget
+from fedcrm.cli.chain import chain
 from fedcrm.cli.demo import demo
 from fedcrm.cli.evaluate import evaluate
 from fedcrm.cli.extract import extract
 from fedcrm.cli.federation import federation
+from fedcrm.cli.node import node
 from fedcrm.cli.org import org
 from fedcrm.cli.schema import schema
 from fedcrm.cli.score import score
@@ -28,6 +30,7 @@ def fedcrm() -> None:
     """Several organisations train one model together, without pooling their records."""
 
 
+app.command()(chain)
 app.command()(demo)
 app.command()(evaluate)
 app.command()(extract)
@@ -36,6 +39,7 @@ app.command()(serve)
 app.command()(settings)
 app.add_typer(budget, name="budget")
 app.add_typer(federation, name="federation")
+app.add_typer(node, name="node")
 app.add_typer(org, name="org")
 app.add_typer(schema, name="schema")
 app.add_typer(service, name="service")

@@ -19,7 +19,7 @@ from fedcrm.evaluation.results import DemoResults
 from fedcrm.federation import Gate, Quality
 from fedcrm.secagg import collusion_table
 
-__all__ = ["demo"]
+__all__ = ["demo", "per_organisation"]
 
 
 def demo(
@@ -43,7 +43,7 @@ def demo(
         task=task,
         data=data,
         epsilon=epsilon,
-        epsilon_per_org={} if epsilon_per_org is None else _per_organisation(epsilon_per_org),
+        epsilon_per_org={} if epsilon_per_org is None else per_organisation(epsilon_per_org),
         seed=seed,
         fast=fast,
         k_min=k_min,
@@ -58,7 +58,8 @@ def demo(
     _print(console, results, out, explain_collusion=k_min > 0)
 
 
-def _per_organisation(path: Path) -> Mapping[str, float]:
+def per_organisation(path: Path) -> Mapping[str, float]:
+    """Budgets in a JSON file, by organisation. Raises SettingsError."""
     try:
         raw = json.loads(path.read_text("utf-8"))
     except OSError as error:

@@ -79,6 +79,8 @@ def print_outcomes(console: Console, result: FederationResult, out: Path) -> Non
     console.print(table)
     if result.results is not None:
         console.print(comparison_table(result.results))
+    for remark in result.remarks:
+        console.print(escape(remark), soft_wrap=True)
     if result.stopped_early is not None:
         console.print(f"Training ended early: {escape(result.stopped_early)}.")
     seconds = ", ".join(f"{step} {value:.0f} s" for step, value in result.seconds.items())

@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
 from fedcrm.boosting import FederatedModel
-from fedcrm.errors import FedCRMError, StorageError
+from fedcrm.errors import FedCRMError
 from fedcrm.evaluation.baselines import fit_central
 from fedcrm.evaluation.metrics import auc
 from fedcrm.evaluation.progress import Progress
-from fedcrm.evaluation.workers import one_thread_each, settle_in
+from fedcrm.evaluation.workers import finished, workers
 from fedcrm.features import DataSet, Part, Schema, Split
 from fedcrm.federation import Adoption, Gate, Records, adopt, unit_names, unit_numbers
 from fedcrm.files import write_atomically
@@ -86,9 +84,7 @@ def adopt_everywhere(
     """
     total = len(holdings) + (central is not None)
     show.begin("at home", total)
-    adoptions: dict[str, Adoption] = {}
-    failed: dict[str, FedCRMError] = {}
-    with one_thread_each(), ProcessPoolExecutor(jobs, get_context("spawn"), settle_in) as pool:
+    with workers(jobs) as pool:
         pooled = None if central is None else pool.submit(_central, central, model.schema, holdings, seed)
         # The largest first: the last one to finish decides how long it takes.
         largest = sorted(holdings, key=lambda name: -len(records[name].training))
@@ -96,14 +92,7 @@ def adopt_everywhere(
             name: pool.submit(adopt, holdings[name].models, model, name, records[name], seed=seed, gate=gate)
             for name in largest
         }
-        for done, (name, future) in enumerate(waiting.items(), 1):
-            try:
-                adoptions[name] = future.result()
-            except FedCRMError as error:
-                failed[name] = error
-            except OSError as error:
-                failed[name] = StorageError(f"{holdings[name].models}: {error.strerror or error}")
-            show.advance("at home", done, total)
+        adoptions, failed = finished(waiting, lambda done: show.advance("at home", done, total))
         found = {} if pooled is None else pooled.result()
         show.advance("at home", total, total)
     return AtHome({name: adoptions[name] for name in holdings if name in adoptions}, failed, found)

@@ -16,30 +16,31 @@ Killed at any moment it goes on where it was, and no noise is paid for twice.
 from __future__ import annotations
 
 import dataclasses
-import json
-import math
 import os
-from base64 import b64decode, b64encode
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from fedcrm.boosting import Settings
-from fedcrm.errors import FedCRMError, SettingsError, StorageError, TooFewParticipants
+from fedcrm.errors import (
+    FedCRMError,
+    ParticipantsMissing,
+    TooFewParticipants,
+    TrainingStopped,
+)
 from fedcrm.evaluation.at_home import AtHome, adopt_everywhere
 from fedcrm.evaluation.findings import Training, results_of, write_model, write_results
 from fedcrm.evaluation.locking import only_one
 from fedcrm.evaluation.progress import Progress, measured
 from fedcrm.evaluation.results import DemoResults
-from fedcrm.features import Schema, schema_of, task_name
+from fedcrm.evaluation.workers import finished, workers
+from fedcrm.features import DataSetWarning, schema_of, task_name
 from fedcrm.federation import (
     Channel,
     Coordinator,
     CoordinatorDirectory,
-    Gate,
     LocalChannel,
-    Quality,
     RoundFacts,
     Trained,
     TrainingTerms,
@@ -47,8 +48,6 @@ from fedcrm.federation import (
     train,
 )
 from fedcrm.federation.transport.local import Endpoint as AnyEndpoint
-from fedcrm.files import write_atomically
-from fedcrm.nodes.configuration import UNIT_OF_TASK
 from fedcrm.nodes.training_members import (
     Absence,
     Endpoint,
@@ -58,58 +57,28 @@ from fedcrm.nodes.training_members import (
     agree_on_systems,
     assemble,
 )
-from fedcrm.nodes.training_publish import publish_adopted
+from fedcrm.nodes.training_options import FEWEST_ORGANISATIONS, FederationOptions, Opening, begin
+from fedcrm.nodes.training_publish import publication_of, publish_adopted
 from fedcrm.nodes.training_record import Outcome, State, write_participants
-from fedcrm.secagg import Roster, default_quorum
+from fedcrm.secagg import Roster
 
 __all__ = ["FederationOptions", "FederationResult", "run_federation"]
-
-FEWEST_ORGANISATIONS = 3
-
-
-@dataclass(frozen=True)
-class FederationOptions:
-    """What a training was asked for. nodes: directories of organisations' nodes.
-
-    epsilon: most that the training costs any of them; whoever has less left of its period spends that.
-    compare: also what each could do alone and all with pooled rows; jobs: processes for the steps at home.
-    """
-
-    nodes: tuple[Path, ...]
-    task: str
-    out: Path
-    epsilon: float = 8.0
-    seed: int = 1
-    fast: bool = False
-    k_min: int = 0
-    gate: Gate = Gate.BOOTSTRAP
-    quality: Quality = Quality.MEASURED
-    compare: bool = False
-    jobs: int = 2
-
-    def fixed(self) -> dict[str, object]:
-        """What must be the same when the training is resumed."""
-        return {
-            "nodes": [str(directory.resolve()) for directory in self.nodes],
-            "task": self.task,
-            "epsilon": self.epsilon,
-            "seed": self.seed,
-            "fast": self.fast,
-            "k_min": self.k_min,
-            "gate": str(self.gate),
-            "quality": str(self.quality),
-        }
 
 
 @dataclass(frozen=True)
 class FederationResult:
-    """What a training brought. results: with `compare`. stopped_early: why it ended before its last round."""
+    """What a training brought.
+
+    remarks:       columns left out and why, where the schema was agreed in this call.
+    stopped_early: why it ended before its last round. results: with `compare`.
+    """
 
     training: str
     outcomes: tuple[Outcome, ...]
     rounds: tuple[RoundFacts, ...]
     model_digest: str
     seconds: Mapping[str, float]
+    remarks: tuple[str, ...] = ()
     stopped_early: str | None = None
     results: DemoResults | None = None
 
@@ -126,88 +95,24 @@ def run_federation(
 
     noise:   by organisation, where its privacy noise comes from. connect: makes the channel.
 
-    Raises SettingsError on options that cannot be, before anything is made; TooFewParticipants where too many are
-    out, TrainingStopped where no further attempt would help. `participants.json` then says who is out and why.
+    Raises SettingsError on options that cannot be, before anything is made; ParticipantsMissing where too many
+    are out, or no further attempt would help: it says who is out and why, and so does `participants.json`.
     """
     options = replace(options, task=task_name(options.task))
-    _check(options)
-    _begin(options, resume=resume)
+    begin(options, resume=resume)
     lock = only_one(options.out / ".lock", options.out)
     with lock, CoordinatorDirectory(options.out / "coordinator") as desk, ExitStack() as stack:
         run = _Run(options, desk, progress or Progress(), stack)
         try:
             return run.go(noise, connect)
+        except (TooFewParticipants, TrainingStopped) as error:
+            out = {one.organisation: f"{one.when}: {one.why}" for one in run.outcomes() if one.why}
+            raise ParticipantsMissing(str(error), out) from error
         finally:
             run.write_participants()
 
 
-# --- before ------------------------------------------------------------------------------------------
-
-
-def _check(options: FederationOptions) -> None:
-    n = len(options.nodes)
-    if options.task not in UNIT_OF_TASK:
-        raise SettingsError(f"{options.task!r} is no task; known: {', '.join(UNIT_OF_TASK)}")
-    if not (math.isfinite(options.epsilon) and options.epsilon > 0):
-        raise SettingsError(f"epsilon is a positive number, not {options.epsilon}; smaller is stronger privacy")
-    if len({directory.resolve() for directory in options.nodes}) < n:
-        raise SettingsError("a node is named twice")
-    if n < FEWEST_ORGANISATIONS:
-        raise SettingsError(f"{n} organisations cannot hide each other's updates; a federation has at least 3")
-    if options.k_min and not default_quorum(n) <= options.k_min <= n:
-        raise SettingsError(
-            f"k_min {options.k_min} is outside {default_quorum(n)}..{n}: the quorum and the number of organisations"
-        )
-
-
-def _begin(options: FederationOptions, *, resume: bool) -> None:
-    """Make OUT, or check that it is the training to go on with."""
-    path = options.out / "federation.json"
-    fixed = json.dumps(options.fixed(), indent=1, sort_keys=True) + "\n"
-    if not path.exists():
-        if options.out.exists() and any(options.out.iterdir()):
-            raise SettingsError(f"{options.out} exists and holds no training; give another --out")
-        try:
-            options.out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StorageError(f"{options.out}: {error.strerror}") from error
-        write_atomically(path, fixed.encode())
-        return
-    if not resume:
-        raise SettingsError(f"{options.out} holds a training; give another --out, or --resume to go on with it")
-    if path.read_text("utf-8") != fixed:
-        raise SettingsError(f"{options.out} was begun with other options; see {path}")
-
-
 # --- the run -----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Opening:
-    """How a training began; the same for as long as it lasts.
-
-    directories: by organisation on the roster. strangers: by organisation, columns it keeps out.
-    """
-
-    roster: Roster
-    schema: Schema
-    directories: Mapping[str, str]
-    strangers: Mapping[str, list[str]]
-
-    def to_bytes(self) -> bytes:
-        raw = {
-            "roster": b64encode(self.roster.to_bytes()).decode(),
-            "schema": self.schema.to_json(),
-            "directories": dict(self.directories),
-            "strangers": dict(self.strangers),
-        }
-        return json.dumps(raw, sort_keys=True).encode()
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> _Opening:
-        raw = json.loads(data)
-        roster = Roster.from_bytes(b64decode(raw["roster"]))
-        return cls(roster, Schema.from_json(raw["schema"]), raw["directories"], raw["strangers"])
 
 
 class _Run:
@@ -225,6 +130,7 @@ class _Run:
         self.endpoints: dict[str, Endpoint] = {}
         self.home = AtHome({})
         self.versions: dict[str, str] = {}
+        self.remarks: tuple[str, ...] = ()
 
     def go(self, noise: Noise, connect: Callable[[Mapping[str, AnyEndpoint]], Channel]) -> FederationResult:
         options = self.options
@@ -258,13 +164,14 @@ class _Run:
             trained.facts,
             trained.model.digest().hex(),
             self.seconds,
+            self.remarks,
             stopped[-1] if stopped else None,
             self.compare(trained, opening, audit) if options.compare and self.home.adoptions else None,
         )
 
     # --- who takes part ------------------------------------------------------------------------------
 
-    def open(self) -> _Opening:
+    def open(self) -> Opening:
         """Open the nodes; the first time also agree on the schema and the roster, which then stand."""
         options, store = self.options, self.desk.store
         self.show.begin("nodes", len(options.nodes))
@@ -280,9 +187,12 @@ class _Run:
             roster = Roster(self.desk.identity.public, tuple(m.books.identity.public for m in self.members.values()))
             directories = {name: str(m.node.directory.resolve()) for name, m in self.members.items()}
             strangers = {name: sorted(columns) for name, columns in joined.strangers.items()}
-            opening = _Opening(roster, schema_of(joined.systems), directories, strangers)
-            return _Opening.from_bytes(store.remember("opening", opening.to_bytes()))
-        opening = _Opening.from_bytes(stored)
+            with warnings.catch_warnings(record=True, category=DataSetWarning) as remarks:
+                warnings.simplefilter("always", DataSetWarning)
+                opening = Opening(roster, schema_of(joined.systems), directories, strangers)
+            self.remarks = tuple(str(remark.message) for remark in remarks)
+            return Opening.from_bytes(store.remember("opening", opening.to_bytes()))
+        opening = Opening.from_bytes(stored)
         for name in set(self.members) - set(opening.directories):
             later = Absence(
                 self.members.pop(name).node.directory,
@@ -313,9 +223,7 @@ class _Run:
 
     # --- steps ---------------------------------------------------------------------------------------
 
-    def train(
-        self, opening: _Opening, noise: Noise, connect: Callable[[Mapping[str, AnyEndpoint]], Channel]
-    ) -> Trained:
+    def train(self, opening: Opening, noise: Noise, connect: Callable[[Mapping[str, AnyEndpoint]], Channel]) -> Trained:
         """The rounds, over the channel."""
         options, desk, roster = self.options, self.desk, opening.roster
         why = {absence.organisation: absence.why for absence in self.absences}
@@ -349,18 +257,20 @@ class _Run:
 
     def publish(self, trained: Trained) -> None:
         """Every organisation that adopted publishes into its own service."""
-        self.show.begin("publishing", len(self.home.adoptions))
-        with measured(self.seconds, "publishing"):
-            for done, name in enumerate(self.home.adoptions, 1):
-                try:
-                    self.versions[name] = publish_adopted(self.members[name], trained, self.options.task)
-                except FedCRMError as error:
-                    self.absent(name, "publishing", error)
-                except OSError as error:
-                    self.absent(name, "publishing", StorageError(f"{error.filename}: {error.strerror or error}"))
-                self.show.advance("publishing", done, len(self.home.adoptions))
+        names, given = list(self.home.adoptions), {}
+        self.show.begin("publishing", len(names))
+        for name in names:
+            try:
+                given[name] = publication_of(self.members[name], trained, self.options.task)
+            except FedCRMError as error:
+                self.absent(name, "publishing", error)
+        with measured(self.seconds, "publishing"), workers(self.options.jobs) as pool:
+            waiting = {name: pool.submit(publish_adopted, publication) for name, publication in given.items()}
+            self.versions, failed = finished(waiting, lambda done: self.show.advance("publishing", done, len(names)))
+        for name, refusal in failed.items():
+            self.absent(name, "publishing", refusal)
 
-    def compare(self, trained: Trained, opening: _Opening, audit: list[dict[str, object]]) -> DemoResults:
+    def compare(self, trained: Trained, opening: Opening, audit: list[dict[str, object]]) -> DemoResults:
         """What each could do alone and all with pooled rows; figures no organisation sees of another."""
         options, members = self.options, {name: self.members[name] for name in self.home.adoptions}
         first = next(iter(members.values()))

@@ -19,7 +19,7 @@ from fedcrm.features import DataSet, Joined, Systems, join, load_data_set, split
 from fedcrm.federation import Node, NodeBooks, Participant, Records
 from fedcrm.federation.messages import Envelope, Kind
 from fedcrm.nodes.organisation import OrganisationNode
-from fedcrm.privacy import largest_training
+from fedcrm.privacy import largest_training, trainings_left
 from fedcrm.salesforce import FeatureColumn, vocabulary_digest
 from fedcrm.secagg import PublicIdentity
 
@@ -217,7 +217,7 @@ class Unreachable:
 def _open(directory: Path, stack: ExitStack) -> OrganisationNode:
     if not (directory / "node.toml").exists():
         raise SettingsError(f"{directory} is no organisation's node: `fedcrm node init` makes one")
-    stack.enter_context(only_one(directory / ".training.lock", directory))
+    stack.enter_context(only_one(directory / "training.lock", directory))
     node = OrganisationNode.open(directory)
     stack.callback(node.close)
     return node
@@ -255,10 +255,12 @@ def _affordable(books: Node, training: str, epsilon: float) -> float:
     ledger = books.ledger
     if training in ledger.trainings():
         return ledger.budget(training).epsilon
-    left = largest_training(ledger.period_budget, ledger.spent().cost)
-    if left < min(LEAST_EPSILON, epsilon):
-        spent = ledger.spent().epsilon
+    spent, least = ledger.spent(), min(LEAST_EPSILON, epsilon)
+    left = largest_training(ledger.period_budget, spent.cost)
+    if left < least:
+        scarcest = trainings_left(ledger.period_budget, spent.cost, least).limited_by
         raise SettingsError(
-            f"the budget of period {ledger.period} is used up: {spent:.3f} of epsilon {ledger.epsilon_budget:g}"
+            f"the budget of period {ledger.period} is used up: {spent.epsilon:.3f} of epsilon "
+            f"{ledger.epsilon_budget:g} is spent, and what is left of {scarcest} pays for no training"
         )
     return min(epsilon, left)

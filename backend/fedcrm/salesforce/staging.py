@@ -217,6 +217,19 @@ class Staging:
             newest |= {vector.pseudonym: vector for vector in self._store.vectors(kept.run.key)}
         return last, tuple(newest[pseudonym] for pseudonym in sorted(newest))
 
+    def tidy(self) -> None:
+        """Forget what `vectors` does not need: withdrawn and replaced runs, parts of runs that never became whole.
+
+        Raises SettingsError where another process reads.
+        """
+        with self._store.held():
+            self._forget_withdrawn()
+            self._forget_replaced()
+            unread = {run.key for run in self._query(f"{self._name('Acknowledged_At__c')} = NULL")}
+            for kept in self._store.runs():
+                if not kept.whole and kept.run.key not in unread:
+                    self._store.drop(kept.run.key)
+
     def _read_run(self, run: OrgRun) -> int:
         """Read what is missing of a run; returns how many blocks came."""
         kept = self._kept(run)

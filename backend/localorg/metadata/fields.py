@@ -208,6 +208,7 @@ def _master_detail(change: Change, sobject: SObjectType, node: Node, attributes:
         raise Refused(f"{sobject.api_name} cannot be the detail of a master-detail relationship", node)
     attributes["reference_to"] = (_target(change, sobject, node),)
     attributes["master_detail"] = True
+    attributes["updateable"] = node.flag("reparentableMasterDetail")
     if not node.value("relationshipName"):
         raise Refused("Must specify 'relationshipName' for a CustomField of type MasterDetail", node)
     _relationship(node, attributes)

@@ -191,8 +191,10 @@ def _child(
     full_name = f"{object_name}.{change.full(given)}"
     if kind == "CustomField" and not given.endswith("__c"):
         # A standard field's entry only sets what its Setup page does.
-        change.keep_as(kind, f"{object_name}.{given}", source.path, to_xml(node, 1).encode())
-        change.succeed(kind, f"{object_name}.{given}", source.path, "", created=False)
+        with change.component(kind, f"{object_name}.{given}", source.path):
+            _track(change, object_name, given, node)
+            change.keep_as(kind, f"{object_name}.{given}", source.path, to_xml(node, 1).encode())
+            change.succeed(kind, f"{object_name}.{given}", source.path, "", created=False)
         return
     with change.component(kind, full_name, source.path):
         check_elements(node, kind)
@@ -202,6 +204,17 @@ def _child(
             handler(change, object_name, node)
         component_id, is_new = change.keep_as(kind, full_name, source.path, to_xml(node, 1).encode())
         change.succeed(kind, full_name, source.path, component_id, created=is_new)
+
+
+def _track(change: Change, object_name: str, field_name: str, node: Node) -> None:
+    """Switch the history of a standard field on or off."""
+    sobject = change.schema.object(object_name)
+    held = sobject.get(field_name)
+    if held is None or node.first("trackHistory") is None or held.tracked is node.flag("trackHistory"):
+        return
+    if sobject.history is None and node.flag("trackHistory"):
+        raise Refused(f"Field history is not supported on {object_name}", node.first("trackHistory"))
+    change.transaction.save_object(sobject.with_field(held.altered(tracked=node.flag("trackHistory"))))
 
 
 def _field(change: Change, object_name: str, node: Node) -> None:

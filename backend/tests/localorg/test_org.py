@@ -1,5 +1,10 @@
+import zoneinfo
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
 
+from localorg.clock import Clock
 from localorg.errors import OrgError
 from localorg.org import Org
 
@@ -45,3 +50,22 @@ def test_rolling_back_to_a_savepoint_keeps_what_was_before_it(admin):
 def test_a_snapshot_refuses_to_write(org):
     with org.snapshot(org.admin_context()) as transaction, pytest.raises(OrgError):
         transaction.insert("Account", [{"Name": "Acme"}])
+
+
+def test_days_are_counted_in_a_users_zone_where_the_system_knows_none(tmp_path):
+    """A bare Debian has no time zones of its own: the package brings them."""
+    zoneinfo.reset_tzpath([])
+    zoneinfo.ZoneInfo.clear_cache()
+    try:
+        evening = Clock(lambda: datetime(2026, 11, 24, 20, 0, tzinfo=UTC))
+        org = Org.create(tmp_path, alias="bare", number=3, clock=evening)
+        with org.transaction(org.admin_context()) as work:
+            work.insert("Account", [{"Name": "Acme"}])
+        tokyo = replace(org.admin_context(), time_zone="Asia/Tokyo")
+        with org.transaction(tokyo) as work:
+            assert work.query("SELECT Id FROM Account WHERE CreatedDate = 2026-11-24T20:00:00Z").total_size == 1
+            assert work.settings().today.isoformat() == "2026-11-25"
+        org.close()
+    finally:
+        zoneinfo.reset_tzpath()
+        zoneinfo.ZoneInfo.clear_cache()
