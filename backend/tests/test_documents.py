@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+import threading
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -147,7 +148,9 @@ def test_every_package_is_in_the_layout_and_nothing_else():
 
 def test_every_section_of_the_readme_with_figures_has_the_command_that_makes_them():
     for section in re.split(r"^## ", (TOP / "README.md").read_text("utf-8"), flags=re.M):
-        if re.search(r"\b\d+\.\d+\b|\d (?:m?s|minutes)\b", re.sub(r"`[^`]*`|\([^)]*\)|Python \S+|Apache-2.0", "", section)):
+        if re.search(
+            r"\b\d+\.\d+\b|\d (?:m?s|minutes)\b", re.sub(r"`[^`]*`|\([^)]*\)|Python \S+|Apache-2.0", "", section)
+        ):
             assert re.search(r"^make |`(?:make|fedcrm) [^`]+`", section, re.M), section
 
 
@@ -201,9 +204,7 @@ def importable(name):
     return False
 
 
-FENCE = re.compile(
-    r"^(<!-- not run: (?P<reason>.+?) -->\n)?(?P<indent> *)```(?P<kind>\w*)\n(?P<body>.*?)^ *```", re.M | re.S
-)
+FENCE = re.compile(r"^ *(<!-- not run: (?P<reason>.+?) -->\n)? *```(?P<kind>\w*)\n(?P<body>.*?)^ *```", re.M | re.S)
 COMMAND_LINE = re.compile(r"^\s*(\$ |(\S*/)?(fedcrm|localorg|make|cci|sf|npm|curl|docker|openssl|python|cd) )", re.M)
 
 
@@ -216,9 +217,9 @@ def test_a_block_of_commands_is_run_or_says_why_not(document):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n in NAMES if "\n```console" in (TOP / n).read_text("utf-8")])
 def test_commands_in_a_document_do_what_it_says(name, tmp_path):
-    """Blocks of one document run in order in one shell, in an empty home; `...` stands for anything."""
+    """Blocks of one document run in order in one shell, in an empty home. `...` stands for anything; `>` goes on with a command."""
     blocks = [b["body"] for b in FENCE.finditer((TOP / name).read_text("utf-8")) if b["kind"] == "console"]
-    steps = [step.partition("\n") for block in blocks for step in re.split(r"^\$ ", block, flags=re.M) if step]
+    steps = [step for block in blocks for step in re.split(r"^\$ ", block, flags=re.M) if step]
     for tool in ("fedcrm", "localorg"):
         program = tmp_path / "bin" / tool
         program.parent.mkdir(exist_ok=True)
@@ -240,8 +241,12 @@ def test_commands_in_a_document_do_what_it_says(name, tmp_path):
         ["bash"], cwd=work, env=os.environ | environment, text=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
+    watchdog = threading.Timer(600, shell.kill)
+    watchdog.start()
     try:
-        for command, _, expected in steps:
+        for step in steps:
+            command, expected = re.fullmatch(r"(.*\n(?:>.*\n)*)((?s:.*))", step).groups()
+            command = re.sub(r"^> ?", "", command, flags=re.M).rstrip("\n")
             shell.stdin.write(f'{command}\necho "=== $?"\n')
             shell.stdin.flush()
             said = []
@@ -252,7 +257,8 @@ def test_commands_in_a_document_do_what_it_says(name, tmp_path):
             assert_says(command, expected, "".join(said))
     finally:
         shell.stdin.write("localorg down --data orgs\n")
-        shell.communicate(timeout=60)
+        shell.communicate()
+        watchdog.cancel()
 
 
 def assert_says(command, expected, said):
