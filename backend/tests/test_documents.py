@@ -217,7 +217,7 @@ def test_a_block_of_commands_is_run_or_says_why_not(document):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n in NAMES if "\n```console" in (TOP / n).read_text("utf-8")])
 def test_commands_in_a_document_do_what_it_says(name, tmp_path):
-    """Blocks of one document run in order in one shell, in an empty home. `...` stands for anything; `>` goes on with a command."""
+    """Blocks run in order in one shell, in an empty home. `...` stands for anything, `>` goes on with a command."""
     blocks = [b["body"] for b in FENCE.finditer((TOP / name).read_text("utf-8")) if b["kind"] == "console"]
     steps = [step for block in blocks for step in re.split(r"^\$ ", block, flags=re.M) if step]
     for tool in ("fedcrm", "localorg"):
