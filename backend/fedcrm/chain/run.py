@@ -6,6 +6,7 @@ them cannot do puts it aside, with the reason, and the others go on. Everything 
 
 from __future__ import annotations
 
+import os
 import resource
 import threading
 import time
@@ -107,8 +108,17 @@ class ChainReport:
     clock: Mapping[str, Mapping[str, float]]
 
 
-def run_chain(options: ChainOptions, *, keep: bool = False, show: Show | None = None) -> ChainReport:
-    """Run, or go on with, a chain. keep: leave orgs and services running behind it.
+def run_chain(
+    options: ChainOptions,
+    *,
+    keep: bool = False,
+    show: Show | None = None,
+    noise: Callable[[str], Callable[[int], bytes]] = lambda _organisation: os.urandom,
+) -> ChainReport:
+    """Run, or go on with, a chain.
+
+    keep:  leave orgs and services running behind it.
+    noise: by organisation, where its privacy noise comes from.
 
     Raises SettingsError on options that cannot be, before anything is made; FedCRMError where nobody could go on.
     """
@@ -123,7 +133,7 @@ def run_chain(options: ChainOptions, *, keep: bool = False, show: Show | None = 
         for name in state.out():
             state.take_in(name)  # whoever was out may have come back
         write_table(places.table)
-        chain = Chain(options, state, show or Show())
+        chain = Chain(options, state, show or Show(), noise)
         try:
             return chain.go()
         finally:
@@ -160,8 +170,10 @@ def stop(places: Places) -> None:
 class Chain:
     """One chain at work in its directory. what: `chain.json`, open."""
 
-    def __init__(self, options: ChainOptions, state: ChainState, show: Show) -> None:
-        self.options, self.state, self.show = options, state, show
+    def __init__(
+        self, options: ChainOptions, state: ChainState, show: Show, noise: Callable[[str], Callable[[int], bytes]]
+    ) -> None:
+        self.options, self.state, self.show, self._noise = options, state, show, noise
         self.places = Places(options.out.absolute())
         self.organisations = organisations(options.orgs)
         self.clock = Clock()
@@ -287,7 +299,7 @@ class Chain:
         )
         with self.clock.measure(f"training {task}"):
             result = run_federation(
-                options, resume=(out / "federation.json").exists(), progress=_Named(self.show, task)
+                options, resume=(out / "federation.json").exists(), progress=_Named(self.show, task), noise=self._noise
             )
         for outcome in result.outcomes:
             if outcome.state is not State.IN:

@@ -131,6 +131,7 @@ class _Run:
         self.home = AtHome({})
         self.versions: dict[str, str] = {}
         self.remarks: tuple[str, ...] = ()
+        self.later: set[str] = set()
 
     def go(self, noise: Noise, connect: Callable[[Mapping[str, AnyEndpoint]], Channel]) -> FederationResult:
         options = self.options
@@ -153,6 +154,8 @@ class _Run:
                 central=options.out / "comparison" / "central.json" if options.compare else None,
                 show=self.show,
             )
+        if self.later:
+            self.home = self.take_in_later(trained)
         for name, error in self.home.failed.items():
             self.absent(name, "at home", error)
         self.publish(trained)
@@ -193,14 +196,7 @@ class _Run:
             self.remarks = tuple(str(remark.message) for remark in remarks)
             return Opening.from_bytes(store.remember("opening", opening.to_bytes()))
         opening = Opening.from_bytes(stored)
-        for name in set(self.members) - set(opening.directories):
-            later = Absence(
-                self.members.pop(name).node.directory,
-                name,
-                "before the training",
-                "it began without this organisation; the next training takes it in",
-            )
-            self.absences.append(later)
+        self.later = set(self.members) - set(opening.directories)
         names = {directory: name for name, directory in opening.directories.items()}
         self.absences = [
             replace(absence, organisation=absence.organisation or names.get(str(absence.directory.resolve())))
@@ -255,6 +251,22 @@ class _Run:
                 on_round=lambda _facts, done: self.show.advance("rounds", *done),
             )
 
+    def take_in_later(self, trained: Trained) -> AtHome:
+        """Who came behind the beginning takes the model as it is: its own records are in the next training."""
+        members = {name: self.members[name] for name in self.later}
+        found = adopt_everywhere(
+            {name: member.holding for name, member in members.items()},
+            {name: member.records for name, member in members.items()},
+            trained.model,
+            seed=self.options.seed,
+            gate=self.options.gate,
+            jobs=self.options.jobs,
+            central=None,
+            show=Progress(),
+        )
+        home = self.home
+        return replace(home, adoptions={**home.adoptions, **found.adoptions}, failed={**home.failed, **found.failed})
+
     def publish(self, trained: Trained) -> None:
         """Every organisation that adopted publishes into its own service."""
         names, given = list(self.home.adoptions), {}
@@ -272,7 +284,10 @@ class _Run:
 
     def compare(self, trained: Trained, opening: Opening, audit: list[dict[str, object]]) -> DemoResults:
         """What each could do alone and all with pooled rows; figures no organisation sees of another."""
-        options, members = self.options, {name: self.members[name] for name in self.home.adoptions}
+        options, members = (
+            self.options,
+            {name: self.members[name] for name in self.home.adoptions if name not in self.later},
+        )
         first = next(iter(members.values()))
         about = dataclasses.replace(
             first.holding.data.description, name=f"{options.task} of {len(members)} organisations"
@@ -316,6 +331,9 @@ class _Run:
         when, why = next(iter(problems.items()), ("", ""))
         if adoption is None:
             state, when = State.OUT, when or "the training did not come to an end"
+        elif name in self.later and not problems:
+            state, when = State.LATER, "behind the training"
+            why = "it serves the model that the others trained; its own records are in the next training"
         else:
             state = State.PARTLY if problems else State.IN
         ledger = member.books.ledger
