@@ -7,12 +7,7 @@ them cannot do puts it aside, with the reason, and the others go on. Everything 
 from __future__ import annotations
 
 import os
-import resource
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,11 +17,12 @@ from fedcrm.chain.joining import Joining, wrong_mapping_file
 from fedcrm.chain.live import LiveScore, Person, live_scores, log_in
 from fedcrm.chain.local_orgs import OrgFacts, fill, start_orgs, stop_orgs
 from fedcrm.chain.page import show_page, stop_page
-from fedcrm.chain.places import ORGS, SERVERS, TASKS, Organisation, Places, organisations
+from fedcrm.chain.places import ORGS, TASKS, Organisation, Places, organisations
 from fedcrm.chain.services import ServiceProcess
 from fedcrm.chain.source_format import repository
 from fedcrm.chain.state import ChainState
 from fedcrm.chain.table import write_table
+from fedcrm.chain.walk import Show, Walk
 from fedcrm.errors import FedCRMError, MappingError, NightFailed, SettingsError, StorageError
 from fedcrm.evaluation.locking import only_one
 from fedcrm.evaluation.progress import Progress
@@ -76,13 +72,6 @@ class ChainOptions:
             "seed": self.seed,
             "fast": self.fast,
         }
-
-
-class Show(Progress):
-    """What a caller may show while a chain runs; this one shows nothing. May be called from two threads."""
-
-    def say(self, line: str) -> None:
-        """Something worth knowing, in plain words."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +165,7 @@ class Chain:
         self.options, self.state, self.show, self._noise = options, state, show, noise
         self.places = Places(options.out.absolute())
         self.organisations = organisations(options.orgs)
-        self.clock = Clock()
+        self.walk = Walk(self.organisations, state, show)
         authority = Authority.open(self.places.authority)
         self.joining = Joining(
             self.places,
@@ -190,7 +179,7 @@ class Chain:
     def go(self) -> ChainReport:
         """Everything, from where it stands."""
         self.join()
-        self.each("extraction", self._extract)
+        self.walk.each("extraction", self._extract)
         results: DemoResults | None = None
         outcomes: dict[str, tuple[Outcome, ...]] = {}
         failed: dict[str, str] = {}
@@ -204,7 +193,7 @@ class Chain:
                 outcomes[task] = found.outcomes
                 self._score_anew(task, found.outcomes)
                 results = results or found.results
-        self.each("scores", self._score)
+        self.walk.each("scores", self._score)
         live, where, person = self._live(tuple(task for task in self.options.tasks if task in outcomes))
         return ChainReport(
             self.places,
@@ -217,12 +206,8 @@ class Chain:
             where,
             person,
             None if where is None else self.joining.facts(where),
-            self.clock.steps,
+            self.walk.clock.steps,
         )
-
-    def present(self) -> tuple[Organisation, ...]:
-        """Whoever is not put aside."""
-        return tuple(one for one in self.organisations if not self.state.is_out(one.name))
 
     # --- each organisation by itself --------------------------------------------------------------
 
@@ -230,40 +215,14 @@ class Chain:
         """Every organisation from an empty org to a node that could extract."""
         if not Orgs.exists(self.places.administrators):
             Orgs.create(self.places.administrators)
-        self.each("records", self._fill)
-        self.each("package", self.joining.install)
-        self.each("users", self.joining.admit)
-        self.each("node", self.joining.make_node)
+        self.walk.each("records", self._fill)
+        self.walk.each("package", self.joining.install)
+        self.walk.each("users", self.joining.admit)
+        self.walk.each("node", self.joining.make_node)
         self._show_a_refusal()
-        self.each("mapping", self.joining.apply_mapping)
-        self.each("check", self.joining.check)
-        self.each("service", self.joining.pair_service)
-
-    def each(self, step: str, work: Callable[[Organisation], Mapping[str, object]]) -> None:
-        """One step of every organisation that has it before it; two at a time, never two of one `localorg` process."""
-        waiting = [one for one in self.present() if self.state.facts(one.name, step) is None]
-        done = _Count(self.show, step, len(self.organisations), len(self.organisations) - len(waiting))
-
-        def walk(of: Sequence[Organisation]) -> None:
-            for one in of:
-                try:
-                    facts = work(one)
-                except (FedCRMError, OSError) as reason:
-                    self.put_aside(one, step, reason)
-                else:
-                    self.state.done(one.name, step, facts)
-                done.one_more()
-
-        with self.clock.measure(step), ThreadPoolExecutor(SERVERS) as pool:
-            queues = [[one for one in waiting if one.server == server] for server in range(1, SERVERS + 1)]
-            for finished in [pool.submit(walk, queue) for queue in queues]:
-                finished.result()
-
-    def put_aside(self, one: Organisation, step: str, reason: Exception) -> None:
-        """Go on without an organisation, and say why."""
-        why = " ".join(str(reason).split())
-        self.state.leave_out(one.name, step, why)
-        self.show.say(f"{one.name} is out at step {step!r}: {why}")
+        self.walk.each("mapping", self.joining.apply_mapping)
+        self.walk.each("check", self.joining.check)
+        self.walk.each("service", self.joining.pair_service)
 
     def _fill(self, one: Organisation) -> Mapping[str, object]:
         planted = fill(self.places, one.server, [one], self.options.rows, self.options.seed)[one.alias]
@@ -271,16 +230,16 @@ class Chain:
 
     def _show_a_refusal(self) -> None:
         """Once, to be seen: a mapping that names a deleted field is refused before anything is deployed."""
-        if self.state.step("refused mapping") is not None or not self.present():
+        if self.state.step("refused mapping") is not None or not self.walk.present():
             return
-        one = self.present()[0]
+        one = self.walk.present()[0]
         try:
             self.joining.apply(one, wrong_mapping_file())
         except MappingError as refused:
             self.state.step_done("refused mapping", {"organisation": one.name, "problems": list(refused.problems)})
             self.show.say(f"a wrong mapping of {one.name} is refused: {refused.problems[0]}; on with the right one")
         except FedCRMError as reason:
-            self.put_aside(one, "mapping", reason)
+            self.walk.put_aside(one, "mapping", reason)
 
     # --- the federation ---------------------------------------------------------------------------
 
@@ -297,7 +256,7 @@ class Chain:
             fast=self.options.fast or not first,
             compare=first,
         )
-        with self.clock.measure(f"training {task}"):
+        with self.walk.clock.measure(f"training {task}"):
             result = run_federation(
                 options, resume=(out / "federation.json").exists(), progress=_Named(self.show, task), noise=self._noise
             )
@@ -368,15 +327,15 @@ class Chain:
 
     def _live(self, tasks: tuple[str, ...]) -> tuple[tuple[LiveScore, ...], Organisation | None, Person | None]:
         """Records of the first organisation whose service is there; whoever fails is put aside, the next one asked."""
-        for one in self.present():
+        for one in self.walk.present():
             try:
-                with self.clock.measure("live"):
+                with self.walk.clock.measure("live"):
                     self.joining.service(one).start()
                     person = self.person(one)
                     watcher = self.joining.client_of_administrator(one)
                     return live_scores(person, watcher, tasks, say=self.show.say), one, person
             except FedCRMError as reason:
-                self.put_aside(one, "live", reason)
+                self.walk.put_aside(one, "live", reason)
         return (), None, None
 
     def person(self, one: Organisation) -> Person:
@@ -388,7 +347,7 @@ class Chain:
     # --- the orgs' processes ----------------------------------------------------------------------
 
     def _start_orgs(self, authority: Authority) -> dict[int, dict[str, OrgFacts]]:
-        with self.clock.measure("orgs"):
+        with self.walk.clock.measure("orgs"):
             known = self.state.step("orgs") or {}
             ports = {int(server): int(port) for server, port in known.get("ports", {}).items()}
             found = start_orgs(self.places, authority.certificate, ports)
@@ -410,44 +369,6 @@ class _Named(Progress):
     def advance(self, step: str, done: int, total: int) -> None:
         """Pass it on."""
         self._show.advance(f"{self._task}: {step}", done, total)
-
-
-class Clock:
-    """Seconds and CPU seconds of this process and its ended children, by step."""
-
-    def __init__(self) -> None:
-        self.steps: dict[str, dict[str, float]] = {}
-
-    @contextmanager
-    def measure(self, step: str) -> Iterator[None]:
-        """Add what a block takes."""
-        began, cpu = time.monotonic(), _cpu()
-        try:
-            yield
-        finally:
-            spent = self.steps.setdefault(step, {"seconds": 0.0, "cpu_seconds": 0.0})
-            spent["seconds"] += time.monotonic() - began
-            spent["cpu_seconds"] += _cpu() - cpu
-
-
-class _Count:
-    """How far a step is, told from several threads."""
-
-    def __init__(self, show: Show, step: str, total: int, done: int) -> None:
-        self._show, self._step, self._total, self._done = show, step, total, done
-        self._lock = threading.Lock()
-        show.begin(step, total)
-        show.advance(step, done, total)
-
-    def one_more(self) -> None:
-        with self._lock:
-            self._done += 1
-            self._show.advance(self._step, self._done, self._total)
-
-
-def _cpu() -> float:
-    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
 def _check(options: ChainOptions) -> None:
