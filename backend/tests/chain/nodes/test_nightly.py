@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import requests
 from typer.testing import CliRunner
 
 from fedcrm.boosting import Settings
@@ -22,7 +23,8 @@ from fedcrm.evaluation.simulation import Federation, train_private
 from fedcrm.explanation import Calibration, prepare
 from fedcrm.features import load_data_set, propose_schema, split
 from fedcrm.federation import WeightSettings
-from fedcrm.nodes import Night, OrganisationNode
+from fedcrm.nodes import Night, OrganisationNode, utc_text
+from fedcrm.nodes.nightly_state import Step
 from fedcrm.salesforce import Purpose
 from fedcrm.service import ModelFacts, Privacy, Service
 
@@ -40,7 +42,12 @@ def fill(packaged):
 
     sizes = [rng.randint(1, 1000) for _ in range(ACCOUNTS)]
     rows = [
-        {"Name": f"A{n}", "NumberOfEmployees": size, "Industry": rng.choice(("Energy", "Banking")), "CreatedDate": ago(900)}
+        {
+            "Name": f"A{n}",
+            "NumberOfEmployees": size,
+            "Industry": rng.choice(("Energy", "Banking")),
+            "CreatedDate": ago(900),
+        }
         for n, size in enumerate(sizes)
     ]
     tasks = []
@@ -107,8 +114,14 @@ def publish(node):
     )
     columns = tuple(column["name"] for column in json.loads(run["Vocabulary__c"]))
     facts = ModelFacts(
-        task="churn", origin="federated", round=3, trained_at="2026-11-20T02:00:00Z", withheld=False,
-        vocabulary=columns, vocabulary_digest=run["Vocabulary_Digest__c"], polarity="HIGH_IS_BAD",
+        task="churn",
+        origin="federated",
+        round=3,
+        trained_at="2026-11-20T02:00:00Z",
+        withheld=False,
+        vocabulary=columns,
+        vocabulary_digest=run["Vocabulary_Digest__c"],
+        polarity="HIGH_IS_BAD",
         privacy=Privacy(30.0, 1e-5, 3, 1.0),
     )
     service = Service.open(opened.service_settings())
@@ -119,13 +132,200 @@ def publish(node):
     return version
 
 
-def test_first(node):
-    print(node("run", "--dry-run"))
-    print(node("run"))
-    print(node("status"))
-    print(publish(node))
-    print(node("run", "--dry-run"))
-    print(node("run"))
-    print(node("status"))
-    print(node("outgoing"))
-    assert 0
+FIELDS = "Entity_Key__c, Score__c, Interval_Low__c, Model_Version__c, Scored_At__c, Explanation__c, Trend__c"
+FAILED = "case_escalation, training: run case_escalation-training-"
+
+
+def files(*folders):
+    return {path: path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()}
+
+
+def scores(node):
+    """Everything but the moment, by entity."""
+    found = node.packaged.rows(f"SELECT {FIELDS} FROM Prediction__c")
+    assert len({row["Entity_Key__c"] for row in found}) == len(found)
+    return {
+        row["Entity_Key__c"]: (row["Score__c"], row["Interval_Low__c"], row["Model_Version__c"], row["Explanation__c"])
+        for row in found
+    }
+
+
+def moments(node):
+    """When the scores say they were made, and by how many points their histories are."""
+    found = node.packaged.rows(f"SELECT {FIELDS} FROM Prediction__c")
+    return {row["Scored_At__c"] for row in found}, {len(json.loads(row["Trend__c"])) for row in found}
+
+
+def yesterday(node):
+    """The last night becomes one of yesterday, so that the next run begins a new one."""
+    night = node.night()
+    began = dt.datetime.fromisoformat(night.began) - dt.timedelta(days=1)
+    dataclasses.replace(night, began=utc_text(began)).write(node.directory / "nightly.json")
+
+
+def test_a_night_without_a_model_keeps_the_data_set_and_says_what_is_left_out(node):
+    before = files(node.directory, node.packaged.orgs)
+    status, said = node("run", "--dry-run")
+    assert status == 0, said
+    assert "churn, training: ask org1 for a training run; wait for it, read it, acknowledge it, write" in said
+    assert files(node.directory, node.packaged.orgs) == before
+    assert node.packaged.rows("SELECT Id FROM Extraction_Run__c") == []
+
+    status, said = node("run")
+    assert status == 1  # no case of this org was ever escalated
+    assert "churn, scoring: no model serves this task yet" in said
+    assert f"fedcrm: {FAILED}" in said
+    data = load_data_set(node.directory / "data" / "churn", task="churn")
+    assert len(data.label) == ACCOUNTS
+    assert set(data.participant) == {"North"}
+    (churn,) = node.packaged.rows(
+        "SELECT Acknowledged_At__c FROM Extraction_Run__c WHERE Task__c = 'churn' AND Purpose__c = 'Training'"
+    )
+    assert churn["Acknowledged_At__c"] is not None
+
+
+def test_killed_after_every_step_and_every_answer_the_scores_are_those_of_a_quiet_night(node):
+    version = publish(node)
+    yesterday(node)
+    steps = [Step.ASK, Step.READ, Step.TIDY], [Step.ASK, Step.READ, Step.SCORE, Step.TIDY]
+    with Killer(node) as killer:
+        kills = 0
+        while (night := node.night()).ended is None or kills == 0 or night.began < killer.began:
+            for when in ("before", "after"):
+                answer = killer(when, 1)
+                assert answer["signal"] == signal.SIGKILL, answer
+                kills += 1
+            assert kills < 40
+        assert kills >= 2 * sum(map(len, steps))
+        for purpose, wanted in zip(Purpose, steps, strict=True):
+            assert list(node.night().job("churn", purpose).done) == wanted
+
+        killed = scores(node)
+        assert len(killed) == ACCOUNTS
+        assert {each[2] for each in killed.values()} == {version}
+        assert [len(found) for found in moments(node)] == [1, 1]
+        assert moments(node)[1] == {1}
+
+        node.packaged.empty("Prediction__c")
+        yesterday(node)
+        number = -2
+        while True:  # killed at the first answer, then at the fourth ...: each run comes a little further
+            number += 3
+            answer = killer("request", number)
+            if not answer["signal"]:
+                break
+            assert number < 60
+        assert number > 5
+        assert scores(node) == killed
+        assert moments(node)[1] == {1}
+
+        node.packaged.empty("Prediction__c")
+        yesterday(node)
+        answer = killer("never", 0)
+        assert f"fedcrm: {FAILED}" in answer["said"]
+        assert answer["exit"] == 1
+        assert scores(node) == killed
+
+    opened = OrganisationNode.open(node.directory)
+    assert len(opened.books("churn").ledger) == 0
+    sent = list(opened.outgoing)
+    opened.close()
+    assert len({line.key for line in sent}) == len(sent)
+    assert [line.what for line in sent].count("scores of churn with their reasons") == 3
+
+
+def test_scores_that_did_not_move_are_not_written_again(node):
+    before = moments(node)
+    yesterday(node)
+    status, said = node("run", "--task", "churn")
+    assert status == 0, said
+    assert f"{ACCOUNTS} scored by federated model" in said
+    assert ", 0 written (0 new), 0 refused" in said
+    assert moments(node) == before
+    status, said = node("status", "--json")
+    (churn, _) = json.loads(said)["tasks"]
+    assert churn["fresh"] is True
+    assert churn["data"]["rows"] == ACCOUNTS
+
+
+def test_a_mapping_that_names_a_deleted_field_stops_its_own_job_only(node):
+    definition = {
+        "DeveloperName": "churn_own_gone",
+        "MasterLabel": "Gone",
+        "Task__c": "churn",
+        "Feature__c": "own.gone",
+        "Active__c": True,
+        "Kind__c": "Number",
+        "Source_Object__c": "Account",
+        "Source_Key__c": "Id",
+        "Aggregate__c": "Value",
+        "Field__c": "Gone__c",
+        "As_Of_Rule__c": "Fixed",
+    }
+    before = node.night()
+    (made,) = node.packaged.put("Feature_Definition__mdt", [definition])
+    yesterday(node)
+    try:
+        status, said = node("run")
+    finally:
+        node.packaged.remove([made])
+    assert status == 1
+    assert "there is no field Account.Gone__c, or it was deleted" in said
+    assert "do what it says, then extract again" in said
+    assert FAILED in said
+    assert node.night().job("churn", Purpose.TRAINING).data == before.job("churn", Purpose.TRAINING).data
+    status, said = node("status", "--check")
+    assert status == 1
+    assert "! churn, scoring: org1: run " in said
+    status, said = node("run", "--task", "churn")  # the same night again, and all is well
+    assert status == 0, said
+
+
+def test_an_org_that_is_down_fails_every_job_and_loses_nothing(node, monkeypatch):
+    monkeypatch.setattr("fedcrm.salesforce.retry.Retry.sleep", lambda self, seconds: None)
+    yesterday(node)
+    before = node.night()
+    known = files(node.directory / "data")
+    monkeypatch.setattr("requests.Session.send", unreachable)
+    status, said = node("run")
+    monkeypatch.undo()
+    assert status == 1
+    assert len([line for line in said.splitlines() if line.startswith("fedcrm: ")]) == 4
+    assert files(node.directory / "data") == known
+    assert node.night().job("churn", Purpose.SCORING).scores == before.job("churn", Purpose.SCORING).scores
+    assert node("run", "--task", "churn")[0] == 0
+
+
+def unreachable(self, request, **_):
+    raise requests.ConnectionError("no route to host")
+
+
+class Killer:
+    """Runs of the nightly work that are killed; see killed_runs.py."""
+
+    def __init__(self, node):
+        self._words = [
+            sys.executable,
+            Path(__file__).with_name("killed_runs.py"),
+            "node",
+            "run",
+            "--node",
+            node.directory,
+        ]
+        self.began = utc_text(dt.datetime.now(dt.UTC))
+
+    def __enter__(self):
+        self._process = subprocess.Popen(
+            [*map(str, self._words)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        return self
+
+    def __call__(self, when, number):
+        self._process.stdin.write(f"{when} {number}\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+    def __exit__(self, *_):
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait(60)
