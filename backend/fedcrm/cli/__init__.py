@@ -10,6 +10,7 @@ from fedcrm.cli.budget import budget
 from fedcrm.cli.demo import demo
 from fedcrm.cli.evaluate import evaluate
 from fedcrm.cli.extract import extract
+from fedcrm.cli.federation import federation
 from fedcrm.cli.node import node
 from fedcrm.cli.org import org
 from fedcrm.cli.schema import schema
@@ -35,6 +36,7 @@ app.command()(score)
 app.command()(serve)
 app.command()(settings)
 app.add_typer(budget, name="budget")
+app.add_typer(federation, name="federation")
 app.add_typer(node, name="node")
 app.add_typer(org, name="org")
 app.add_typer(schema, name="schema")

@@ -84,6 +84,7 @@ def _description(organisation: str, run: Run, rows: int) -> dict[str, object]:
         "label_source": "label_source",
         "metric": "auc+spearman" if run.task == _RANKED_BY_PROBABILITY else "auc",
         "participants": {organisation: rows},
+        "vocabulary": {"digest": run.digest, "columns": [asdict(column) for column in run.columns]},
     }
 
 
