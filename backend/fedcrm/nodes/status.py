@@ -51,10 +51,15 @@ class TaskStatus:
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """A node. org_id: None before the pairing. night: the last; None before the first. sent: lines of the log."""
+    """A node.
+
+    orgs: where its org is registered. org_id: None before the pairing.
+    night: the last; None before the first. sent: lines of the log of what left.
+    """
 
     organisation: str
     org: str
+    orgs: str
     org_id: str | None
     period: str
     units: tuple[UnitStatus, ...]
@@ -90,6 +95,7 @@ def status_of(node: OrganisationNode, now: datetime) -> NodeStatus:
     return NodeStatus(
         configuration.organisation,
         configuration.org,
+        str(configuration.orgs),
         org_id,
         configuration.period,
         units,

@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 import json
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -31,6 +32,7 @@ from fedcrm.service import ModelFacts, Privacy, Service
 pytestmark = pytest.mark.slow
 QUICK = Settings(main_rounds=2, free_rounds=1, pair_rounds=0, pair_signal=1e18)
 ACCOUNTS = 150
+ROOT = Path(__file__).resolve().parents[4]
 
 
 def fill(packaged):
@@ -329,3 +331,46 @@ class Killer:
         self._process.stdin.close()
         self._process.stdout.close()
         self._process.wait(60)
+
+
+@pytest.fixture
+def task_of(node, cci_program, tmp_path):
+    """(name, option=value ...) -> exit status and lines of a CumulusCI task."""
+    program = tmp_path / "fedcrm"
+    line = [sys.executable, "-c", "from fedcrm.cli import main; main()"]
+    program.write_text(f'#!/bin/sh\nexport PYTHONPATH={shlex.quote(str(ROOT / "backend"))}\n{shlex.join(line)} "$@"\n')
+    program.chmod(0o700)
+
+    def run(name, **options):
+        client = node.packaged.client()
+        client.limits()
+        given = {
+            "root": str(ROOT),
+            "name": name,
+            "options": {"node": str(node.directory), "command": str(program), **options},
+            "url": node.packaged.facts["instance_url"],
+            "token": client.session.token.value.reveal(),
+            "ca_file": node.packaged.ca_file,
+        }
+        words = [cci_program.with_name("python"), Path(__file__).with_name("cci_tasks.py")]
+        done = subprocess.run(words, input=json.dumps(given), capture_output=True, text=True, check=False)
+        client.session.close()
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+def test_a_round_by_cumulusci_trains_with_two_peers_and_its_scores_are_found(node, task_of):
+    status, said = task_of("RunRound", epsilon="4")
+    assert status == 0, said
+    status, said = task_of("CheckScores")
+    assert status == 0, said
+    version = json.loads(node("status", "--json")[1])["tasks"][0]["serving"]["version"]
+    assert version != "churn-r3-0001"
+    assert f"churn: {ACCOUNTS} scores of {version}" in said
+    sent = json.loads(node("outgoing", "--json")[1])
+    assert any(line["charge"] for line in sent)
+    node.packaged.empty("Prediction__c")
+    status, said = task_of("CheckScores")
+    assert status == 1
+    assert f"refused: churn: the org has no score of {version}, which serves" in said
