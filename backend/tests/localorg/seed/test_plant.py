@@ -104,7 +104,7 @@ def test_at_every_landmark_records_hold_the_tables_own_values(directory, org, cl
             given = table.rows[table.numbers.index(numbers[row[key]])][column["column"]]
             value = at_landmark(row, field, [c for c in changes if c[parent] == row["Id"]], moment)
             if column["type"] == "Number":
-                expected = given and round(float(given) * column["scale"], 4)
+                expected = given and round(float(given) * column["scale"], column["decimals"])
                 value = value and float(value)
             else:
                 expected = column["values"].get(given, given)
