@@ -1,6 +1,6 @@
 """A chain in a process of its own that is killed, as by `kill -9`, when a step has come so far.
 
-killed.py OUT STEP DONE [FAULT_STEP]: at the beginning of FAULT_STEP the fourth org begins to refuse all that it is asked.
+killed.py OUT STEP DONE [FAULT_STEP]: at the beginning of FAULT_STEP the fourth org begins to refuse everything.
 At the beginning of churn's rounds it keeps a copy of what the nodes train on, for whoever recomputes it.
 """
 
