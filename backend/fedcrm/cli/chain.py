@@ -121,9 +121,9 @@ def _print(console: Console, report: ChainReport) -> None:
     console.print(f"Only churn's labels are real: {_SYNTHETIC}.")
     if report.live:
         console.print(_live(report))
-    for task, one in _not_in(report):
-        where = f"{one.state} of {task}'s training, {one.when}"
-        console.print(f"[bold]{escape(one.organisation)}[/bold] is {where}: {escape(one.why)}", soft_wrap=True)
+    for task, outcome in _not_in(report):
+        where = f"{outcome.state} of {task}'s training, {outcome.when}"
+        console.print(f"[bold]{escape(outcome.organisation)}[/bold] is {where}: {escape(outcome.why)}", soft_wrap=True)
     for name, (step, why) in report.out.items():
         console.print(f"[bold]Out:[/bold] {escape(name)}, at step {step}: {escape(why)}", soft_wrap=True)
     for task, why in report.failed.items():
@@ -161,9 +161,9 @@ def _live(report: ChainReport) -> Table:
     table = Table(title=f"Saved in the org{where}, scored behind the save", title_justify="left")
     for heading in ("record", "score", "likely", "model", "seconds"):
         table.add_column(heading, justify="left" if heading in ("record", "model") else "right")
-    for one in report.live:
-        low, high = one.interval
-        table.add_row(one.what, f"{one.score:.1f}", f"{low:.0f} to {high:.0f}", one.origin, f"{one.waited:.1f}")
+    for score in report.live:
+        low, high = score.interval
+        table.add_row(score.what, f"{score.score:.1f}", f"{low:.0f} to {high:.0f}", score.origin, f"{score.waited:.1f}")
     return table
 
 
