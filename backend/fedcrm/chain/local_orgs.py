@@ -11,7 +11,7 @@ import os
 import subprocess  # one fixed command, no shell # nosec B404
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,6 @@ class OrgFacts:
     consumer_key: str
     key_file: Path
     ca_file: Path
-    access_token: str = field(repr=False)
 
 
 def start_orgs(places: Places, trust: Path, ports: Mapping[int, int]) -> dict[int, dict[str, OrgFacts]]:
@@ -61,7 +60,6 @@ def start_orgs(places: Places, trust: Path, ports: Mapping[int, int]) -> dict[in
                 one["consumer_key"],
                 Path(one["key_file"]),
                 ca,
-                one["access_token"],
             )
             for one in said["orgs"]
         }

@@ -122,9 +122,8 @@ def run_chain(
         for name in state.out():
             state.take_in(name)  # whoever was out may have come back
         write_table(places.table)
-        chain = Chain(options, state, show or Show(), noise)
         try:
-            return chain.go()
+            return Chain(options, state, show or Show(), noise).go(keep=keep)
         finally:
             if not keep:
                 stop(places)
@@ -176,8 +175,8 @@ class Chain:
             {"": options.epsilon, **options.budgets},
         )
 
-    def go(self) -> ChainReport:
-        """Everything, from where it stands."""
+    def go(self, *, keep: bool) -> ChainReport:
+        """Everything, from where it stands. keep: every organisation's service runs at the end."""
         self.join()
         self.walk.each("extraction", self._extract)
         results: DemoResults | None = None
@@ -188,6 +187,7 @@ class Chain:
                 found = self.train(task)
             except FedCRMError as error:
                 failed[task] = " ".join(str(error).split())
+                self.state.step_done(f"training {task}", {"failed": failed[task]})
                 self.show.say(f"{task}: not trained: {failed[task]}")
             else:
                 outcomes[task] = found.outcomes
@@ -195,6 +195,12 @@ class Chain:
                 results = results or found.results
         self.walk.each("scores", self._score)
         live, where, person = self._live(tuple(task for task in self.options.tasks if task in outcomes))
+        for one in self.walk.present() if keep else ():
+            try:
+                self.joining.service(one).start()
+            except FedCRMError as reason:
+                self.walk.put_aside(one, "service", reason)
+        self.state.step_done("took", self.walk.clock.steps)
         return ChainReport(
             self.places,
             self.options,
