@@ -19,6 +19,7 @@ import dataclasses
 import os
 import warnings
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
@@ -142,20 +143,9 @@ class _Run:
             for name, endpoint in self.endpoints.items()
             if endpoint.participant.received_model is not None
         }
-        with measured(self.seconds, "at home"):
-            self.home = adopt_everywhere(
-                {name: member.holding for name, member in received.items()},
-                {name: member.records for name, member in received.items()},
-                trained.model,
-                seed=options.seed,
-                gate=options.gate,
-                jobs=options.jobs,
-                central=options.out / "comparison" / "central.json" if options.compare else None,
-                show=self.show,
-            )
-        for name, error in self.home.failed.items():
-            self.absent(name, "at home", error)
-        self.publish(trained)
+        with workers(options.jobs) as pool:
+            self.adopt(received, trained, pool)
+            self.publish(trained, pool)
         audit = self.desk.store.audit()
         stopped = [str(entry["reason"]) for entry in audit if entry["event"] == "training ends early"]
         return FederationResult(
@@ -255,17 +245,36 @@ class _Run:
                 on_round=lambda _facts, done: self.show.advance("rounds", *done),
             )
 
-    def publish(self, trained: Trained) -> None:
+    def adopt(self, received: Mapping[str, Member], trained: Trained, pool: Executor) -> None:
+        """Everybody who has the model judges it and chooses, on its own rows."""
+        options = self.options
+        with measured(self.seconds, "at home"):
+            self.home = adopt_everywhere(
+                {name: member.holding for name, member in received.items()},
+                {name: member.records for name, member in received.items()},
+                trained.model,
+                seed=options.seed,
+                gate=options.gate,
+                pool=pool,
+                central=options.out / "comparison" / "central.json" if options.compare else None,
+                show=self.show,
+            )
+        for name, error in self.home.failed.items():
+            self.absent(name, "at home", error)
+
+    def publish(self, trained: Trained, pool: Executor) -> None:
         """Every organisation that adopted publishes into its own service."""
-        names, given = list(self.home.adoptions), {}
+        names = list(self.home.adoptions)
         self.show.begin("publishing", len(names))
-        for name in names:
-            try:
-                given[name] = publication_of(self.members[name], trained, self.options.task)
-            except FedCRMError as error:
-                self.absent(name, "publishing", error)
-        with measured(self.seconds, "publishing"), workers(self.options.jobs) as pool:
-            waiting = {name: pool.submit(publish_adopted, publication) for name, publication in given.items()}
+        waiting = {}
+        with measured(self.seconds, "publishing"):
+            for name in names:
+                try:
+                    given = publication_of(self.members[name], trained, self.options.task)
+                except FedCRMError as error:
+                    self.absent(name, "publishing", error)
+                else:
+                    waiting[name] = pool.submit(publish_adopted, given)
             self.versions, failed = finished(waiting, lambda done: self.show.advance("publishing", done, len(names)))
         for name, refusal in failed.items():
             self.absent(name, "publishing", refusal)
