@@ -19,6 +19,7 @@ import dataclasses
 import os
 import warnings
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
@@ -143,22 +144,10 @@ class _Run:
             for name, endpoint in self.endpoints.items()
             if endpoint.participant.received_model is not None
         }
-        with measured(self.seconds, "at home"):
-            self.home = adopt_everywhere(
-                {name: member.holding for name, member in received.items()},
-                {name: member.records for name, member in received.items()},
-                trained.model,
-                seed=options.seed,
-                gate=options.gate,
-                jobs=options.jobs,
-                central=options.out / "comparison" / "central.json" if options.compare else None,
-                show=self.show,
-            )
-        if self.later:
-            self.home = self.take_in_later(trained)
-        for name, error in self.home.failed.items():
-            self.absent(name, "at home", error)
-        self.publish(trained)
+        with workers(options.jobs) as pool:
+            self.adopt(received, trained, pool)
+            self.take_in_later(trained, pool)
+            self.publish(trained, pool)
         audit = self.desk.store.audit()
         stopped = [str(entry["reason"]) for entry in audit if entry["event"] == "training ends early"]
         return FederationResult(
@@ -251,33 +240,53 @@ class _Run:
                 on_round=lambda _facts, done: self.show.advance("rounds", *done),
             )
 
-    def take_in_later(self, trained: Trained) -> AtHome:
+    def adopt(self, received: Mapping[str, Member], trained: Trained, pool: Executor) -> None:
+        """Everybody who has the model judges it and chooses, on its own rows."""
+        options = self.options
+        with measured(self.seconds, "at home"):
+            self.home = adopt_everywhere(
+                {name: member.holding for name, member in received.items()},
+                {name: member.records for name, member in received.items()},
+                trained.model,
+                seed=options.seed,
+                gate=options.gate,
+                pool=pool,
+                central=options.out / "comparison" / "central.json" if options.compare else None,
+                show=self.show,
+            )
+        for name, error in self.home.failed.items():
+            self.absent(name, "at home", error)
+
+    def take_in_later(self, trained: Trained, pool: Executor) -> None:
         """Who came behind the beginning takes the model as it is: its own records are in the next training."""
-        members = {name: self.members[name] for name in self.later}
+        members, home = {name: self.members[name] for name in sorted(self.later)}, self.home
         found = adopt_everywhere(
             {name: member.holding for name, member in members.items()},
             {name: member.records for name, member in members.items()},
             trained.model,
             seed=self.options.seed,
             gate=self.options.gate,
-            jobs=self.options.jobs,
+            pool=pool,
             central=None,
             show=Progress(),
         )
-        home = self.home
-        return replace(home, adoptions={**home.adoptions, **found.adoptions}, failed={**home.failed, **found.failed})
+        self.home = replace(home, adoptions={**home.adoptions, **found.adoptions})
+        for name, error in found.failed.items():
+            self.absent(name, "at home", error)
 
-    def publish(self, trained: Trained) -> None:
+    def publish(self, trained: Trained, pool: Executor) -> None:
         """Every organisation that adopted publishes into its own service."""
-        names, given = list(self.home.adoptions), {}
+        names = list(self.home.adoptions)
         self.show.begin("publishing", len(names))
-        for name in names:
-            try:
-                given[name] = publication_of(self.members[name], trained, self.options.task)
-            except FedCRMError as error:
-                self.absent(name, "publishing", error)
-        with measured(self.seconds, "publishing"), workers(self.options.jobs) as pool:
-            waiting = {name: pool.submit(publish_adopted, publication) for name, publication in given.items()}
+        waiting = {}
+        with measured(self.seconds, "publishing"):
+            for name in names:
+                try:
+                    given = publication_of(self.members[name], trained, self.options.task)
+                except FedCRMError as error:
+                    self.absent(name, "publishing", error)
+                else:
+                    waiting[name] = pool.submit(publish_adopted, given)
             self.versions, failed = finished(waiting, lambda done: self.show.advance("publishing", done, len(names)))
         for name, refusal in failed.items():
             self.absent(name, "publishing", refusal)

@@ -89,7 +89,7 @@ def ledger_of(directory):
 def whole(tmp_path_factory):
     """Four organisations, everything done, everything heard."""
     home = tmp_path_factory.mktemp("whole")
-    nodes, heard = make_nodes(home, 4, rows=150), []
+    nodes, heard = make_nodes(home, 4, rows=130), []
 
     def connect(ends):
         heard.append(Recording(ends))
@@ -127,7 +127,7 @@ def test_nothing_but_the_protocols_messages_passes_and_no_figure_in_them_is_exac
     reports = {name: Report.from_bytes(body_of(reply)) for kind, name, _, reply in channel.heard if kind is Kind.INVITE}
     assert set(reports) == set(NAMES[:4])
     for number, name in enumerate(NAMES[:4]):
-        vectors = vectors_of(number, columns_of(number), 150)
+        vectors = vectors_of(number, columns_of(number), 130)
         calibration = reports[name].calibration
         assert calibration.rows.standard_error > 0
         data = load_data_set(nodes[number] / "data" / "churn")
@@ -155,7 +155,7 @@ def test_everybody_adopts_and_serves_vectors_of_its_own_vocabulary(whole):
         assert (loaded.facts.polarity, loaded.facts.task) == ("HIGH_IS_BAD", "churn")
         assert loaded.facts.privacy is None or loaded.facts.privacy.budget_spent == pytest.approx(one.spent)
         # A vector as the org sends it, and its score.
-        X = loaded.encoder.encode([v.cells for v in vectors_of(number, columns_of(number), 150)[:20]])
+        X = loaded.encoder.encode([v.cells for v in vectors_of(number, columns_of(number), 130)[:20]])
         assert np.isfinite(X).any(axis=1).all()
 
 
@@ -201,7 +201,7 @@ def test_a_comparison_has_the_files_and_figures_of_a_demo(whole):
 def test_going_on_with_a_finished_training_changes_and_charges_nothing(whole):
     home, nodes, result, _ = whole
     before = [ledger_of(directory) for directory in nodes]
-    again = run_federation(options(nodes, home / "out", compare=True), resume=True)
+    again = run_federation(options(nodes, home / "out"), resume=True)
     assert [ledger_of(directory) for directory in nodes] == before
     assert again.model_digest == result.model_digest
     assert [one.version for one in again.outcomes] == [one.version for one in result.outcomes]
