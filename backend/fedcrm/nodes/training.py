@@ -158,7 +158,9 @@ class _Run:
             self.seconds,
             self.remarks,
             stopped[-1] if stopped else None,
-            self.compare(trained, opening, audit) if options.compare and self.home.adoptions else None,
+            self.compare(trained, opening, audit)
+            if options.compare and set(self.home.adoptions) - self.later
+            else None,
         )
 
     # --- who takes part ------------------------------------------------------------------------------
@@ -314,7 +316,9 @@ class _Run:
         )
         holdings = {name: member.holding for name, member in members.items()}
         nodes = {name: member.books for name, member in members.items()}
-        results = results_of(training, trained, holdings, nodes, self.home, audit)
+        adoptions = {name: adoption for name, adoption in self.home.adoptions.items() if name in members}
+        home = replace(self.home, adoptions=adoptions)
+        results = results_of(training, trained, holdings, nodes, home, audit)
         write_results(options.out, about, results, self.home.central)
         return results
 

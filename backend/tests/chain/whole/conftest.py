@@ -1,4 +1,4 @@
-"""One chain of four small orgs for all tests: killed four times on its way, one org failing for a while."""
+"""One chain of four small orgs for all tests: killed three times on its way, one org failing for a while."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from ...fedcrm.nodes.direct import seeded_noise
 
 OPTIONS = {"orgs": 4, "tasks": ["churn", "case_escalation"], "rows": 250, "fast": True}
 KILLS = (
-    ("package", 2),
     ("mapping", 3),
     ("churn: at home", 1, "extraction"),  # the fourth org refuses its extraction: the others train without it
     ("case_escalation: rounds", 2),
