@@ -17,7 +17,7 @@ from fedcrm.chain.joining import Joining, wrong_mapping_file
 from fedcrm.chain.live import LiveScore, Person, live_scores, log_in
 from fedcrm.chain.local_orgs import OrgFacts, fill, start_orgs, stop_orgs
 from fedcrm.chain.page import show_page, stop_page
-from fedcrm.chain.places import ORGS, TASKS, Organisation, Places, organisations
+from fedcrm.chain.places import ORGS, SERVERS, TASKS, Organisation, Places, organisations
 from fedcrm.chain.services import ServiceProcess
 from fedcrm.chain.source_format import repository
 from fedcrm.chain.state import ChainState
@@ -113,12 +113,14 @@ def run_chain(
     """
     _check(options)
     places = Places(options.out.absolute())
+    if places.out.exists() and not places.state.exists() and any(places.out.iterdir()):
+        raise SettingsError(f"{options.out} exists and holds no chain; give another --out")
     try:
         places.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageError(f"{places.out}: {error.strerror}") from error
+    state = ChainState.open(places.state, options.fixed())
     with only_one(places.out / ".lock", places.out):
-        state = ChainState.open(places.state, options.fixed())
         for name in state.out():
             state.take_in(name)  # whoever was out may have come back
         write_table(places.table)
@@ -126,7 +128,7 @@ def run_chain(
             return Chain(options, state, show or Show(), noise).go(keep=keep)
         finally:
             if not keep:
-                stop(places)
+                _stop(places)
 
 
 def page_of(report: ChainReport) -> str:
@@ -141,10 +143,10 @@ def stop_chain(out: Path) -> None:
     places = Places(out.absolute())
     if not places.state.exists():
         raise SettingsError(f"{out} holds no chain")
-    stop(places)
+    _stop(places)
 
 
-def stop(places: Places) -> None:
+def _stop(places: Places) -> None:
     """End services, page and orgs."""
     stop_page(places)
     authority = Authority(places.authority)
@@ -156,7 +158,7 @@ def stop(places: Places) -> None:
 
 
 class Chain:
-    """One chain at work in its directory. what: `chain.json`, open."""
+    """One chain at work in its directory; its orgs run from here on."""
 
     def __init__(
         self, options: ChainOptions, state: ChainState, show: Show, noise: Callable[[str], Callable[[int], bytes]]
@@ -194,7 +196,7 @@ class Chain:
                 self._score_anew(task, found.outcomes)
                 results = results or found.results
         self.walk.each("scores", self._score)
-        live, where, person = self._live(tuple(task for task in self.options.tasks if task in outcomes))
+        live, where, person = self._live(outcomes)
         for one in self.walk.present() if keep else ():
             try:
                 self.joining.service(one).start()
@@ -331,9 +333,14 @@ class Chain:
 
     # --- a working day ----------------------------------------------------------------------------
 
-    def _live(self, tasks: tuple[str, ...]) -> tuple[tuple[LiveScore, ...], Organisation | None, Person | None]:
-        """Records of the first organisation whose service is there; whoever fails is put aside, the next one asked."""
+    def _live(
+        self, outcomes: Mapping[str, Sequence[Outcome]]
+    ) -> tuple[tuple[LiveScore, ...], Organisation | None, Person | None]:
+        """Records of the first organisation with models; whoever fails is put aside, the next one asked."""
         for one in self.walk.present():
+            tasks = tuple(t for t in outcomes if any(o.organisation == one.name and o.version for o in outcomes[t]))
+            if not tasks:
+                continue
             try:
                 with self.walk.clock.measure("live"):
                     self.joining.service(one).start()
@@ -353,13 +360,21 @@ class Chain:
     # --- the orgs' processes ----------------------------------------------------------------------
 
     def _start_orgs(self, authority: Authority) -> dict[int, dict[str, OrgFacts]]:
+        """Both processes, on the ports they had before. The orgs of one that does not start are put aside."""
+        found: dict[int, dict[str, OrgFacts]] = {}
+        ports = {int(server): int(port) for server, port in (self.state.step("orgs") or {}).get("ports", {}).items()}
         with self.walk.clock.measure("orgs"):
-            known = self.state.step("orgs") or {}
-            ports = {int(server): int(port) for server, port in known.get("ports", {}).items()}
-            found = start_orgs(self.places, authority.certificate, ports)
-            ports = {s: urlsplit(next(iter(orgs.values())).instance_url).port or 443 for s, orgs in found.items()}
-            self.state.step_done("orgs", {"ports": {str(server): port for server, port in ports.items()}})
-            return found
+            for server in range(1, SERVERS + 1):
+                try:
+                    found[server] = start_orgs(self.places, server, authority.certificate, ports.get(server))
+                except FedCRMError as reason:
+                    for one in self.organisations:
+                        if one.server == server:
+                            self.walk.put_aside(one, "orgs", reason)
+                else:
+                    ports[server] = urlsplit(next(iter(found[server].values())).instance_url).port or 443
+        self.state.step_done("orgs", {"ports": {str(server): port for server, port in ports.items()}})
+        return found
 
 
 class _Named(Progress):
