@@ -7,7 +7,7 @@ PYTHON := $(CURDIR)/$(VENV)/bin/python
 FEDCRM := $(CURDIR)/$(VENV)/bin/fedcrm
 READY  := $(VENV)/.ready
 NODE_READY := node_modules/.ready
-OUT    ?= out/demo
+OUT    ?= out/chain
 # One thread a process: with two, BLAS and XGBoost fight over two cores and lose.
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1

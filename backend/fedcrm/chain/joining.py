@@ -6,9 +6,8 @@ puts this organisation aside and no other.
 
 from __future__ import annotations
 
-import os
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -43,7 +42,7 @@ from fedcrm.schema import (
     vocabulary,
 )
 
-__all__ = ["REPRESENTATIVE", "Joining", "mapping_file", "wrong_mapping_file"]
+__all__ = ["Joining", "mapping_file", "wrong_mapping_file"]
 
 NODE_USER = "Node"
 REPRESENTATIVE = "Representative"
@@ -60,7 +59,6 @@ class Joining:
     orgs: Mapping[int, Mapping[str, OrgFacts]]
     tasks: tuple[str, ...]
     budgets: Mapping[str, float]
-    random_bytes: Callable[[int], bytes] = os.urandom
 
     # --- the administrator's part -----------------------------------------------------------------
 

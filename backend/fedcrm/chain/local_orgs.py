@@ -11,7 +11,7 @@ import os
 import subprocess  # one fixed command, no shell # nosec B404
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,38 +34,32 @@ class OrgFacts:
     consumer_key: str
     key_file: Path
     ca_file: Path
-    access_token: str = field(repr=False)
 
 
-def start_orgs(places: Places, trust: Path, ports: Mapping[int, int]) -> dict[int, dict[str, OrgFacts]]:
-    """Start what does not run yet; by server and alias, how to get in.
+def start_orgs(places: Places, server: int, trust: Path, port: int | None) -> dict[str, OrgFacts]:
+    """Start one process unless it runs; by alias, how to get into its orgs.
 
     trust: certificates that the orgs' callouts accept beside the usual ones.
-    ports: by server, where it ran before: whoever knows an org knows it there.
+    port:  where it ran before: whoever knows an org knows it there.
     Raises SettingsError where the command is missing or refuses.
     """
-    found = {}
-    for server in range(1, SERVERS + 1):
-        directory = places.orgs(server)
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        words = ["up", "--orgs", str(ORGS), "--data", str(directory), "--json"]
-        words += ["--port", str(ports[server])] if server in ports else []
-        said = _localorg(words, trust)
-        ca = Path(said["ca_file"])
-        found[server] = {
-            one["alias"]: OrgFacts(
-                one["alias"],
-                one["instance_url"],
-                one["org_id"],
-                one["username"],
-                one["consumer_key"],
-                Path(one["key_file"]),
-                ca,
-                one["access_token"],
-            )
-            for one in said["orgs"]
-        }
-    return found
+    directory = places.orgs(server)
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    words = ["up", "--orgs", str(ORGS), "--data", str(directory), "--json"]
+    words += [] if port is None else ["--port", str(port)]
+    said = _localorg(words, trust)
+    return {
+        one["alias"]: OrgFacts(
+            one["alias"],
+            one["instance_url"],
+            one["org_id"],
+            one["username"],
+            one["consumer_key"],
+            Path(one["key_file"]),
+            Path(said["ca_file"]),
+        )
+        for one in said["orgs"]
+    }
 
 
 def fill(places: Places, server: int, of: Sequence[Organisation], rows: int | None, seed: int) -> Mapping[str, Any]:

@@ -6,12 +6,8 @@ them cannot do puts it aside, with the reason, and the others go on. Everything 
 
 from __future__ import annotations
 
-import resource
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -26,6 +22,7 @@ from fedcrm.chain.services import ServiceProcess
 from fedcrm.chain.source_format import repository
 from fedcrm.chain.state import ChainState
 from fedcrm.chain.table import write_table
+from fedcrm.chain.walk import Show, Walk
 from fedcrm.errors import FedCRMError, MappingError, NightFailed, SettingsError, StorageError
 from fedcrm.evaluation.locking import only_one
 from fedcrm.evaluation.progress import Progress
@@ -77,13 +74,6 @@ class ChainOptions:
         }
 
 
-class Show(Progress):
-    """What a caller may show while a chain runs; this one shows nothing. May be called from two threads."""
-
-    def say(self, line: str) -> None:
-        """Something worth knowing, in plain words."""
-
-
 @dataclass(frozen=True)
 class ChainReport:
     """How a chain ended.
@@ -107,28 +97,38 @@ class ChainReport:
     clock: Mapping[str, Mapping[str, float]]
 
 
-def run_chain(options: ChainOptions, *, keep: bool = False, show: Show | None = None) -> ChainReport:
-    """Run, or go on with, a chain. keep: leave orgs and services running behind it.
+def run_chain(
+    options: ChainOptions,
+    *,
+    keep: bool = False,
+    show: Show | None = None,
+    noise: Callable[[str], Callable[[int], bytes]] = lambda _organisation: os.urandom,
+) -> ChainReport:
+    """Run, or go on with, a chain.
+
+    keep:  leave orgs and services running behind it.
+    noise: by organisation, where its privacy noise comes from.
 
     Raises SettingsError on options that cannot be, before anything is made; FedCRMError where nobody could go on.
     """
     _check(options)
     places = Places(options.out.absolute())
+    if places.out.exists() and not places.state.exists() and any(places.out.iterdir()):
+        raise SettingsError(f"{options.out} exists and holds no chain; give another --out")
     try:
         places.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageError(f"{places.out}: {error.strerror}") from error
+    state = ChainState.open(places.state, options.fixed())
     with only_one(places.out / ".lock", places.out):
-        state = ChainState.open(places.state, options.fixed())
         for name in state.out():
             state.take_in(name)  # whoever was out may have come back
         write_table(places.table)
-        chain = Chain(options, state, show or Show())
         try:
-            return chain.go()
+            return Chain(options, state, show or Show(), noise).go(keep=keep)
         finally:
             if not keep:
-                stop(places)
+                _stop(places)
 
 
 def page_of(report: ChainReport) -> str:
@@ -143,10 +143,10 @@ def stop_chain(out: Path) -> None:
     places = Places(out.absolute())
     if not places.state.exists():
         raise SettingsError(f"{out} holds no chain")
-    stop(places)
+    _stop(places)
 
 
-def stop(places: Places) -> None:
+def _stop(places: Places) -> None:
     """End services, page and orgs."""
     stop_page(places)
     authority = Authority(places.authority)
@@ -158,13 +158,15 @@ def stop(places: Places) -> None:
 
 
 class Chain:
-    """One chain at work in its directory. what: `chain.json`, open."""
+    """One chain at work in its directory; its orgs run from here on."""
 
-    def __init__(self, options: ChainOptions, state: ChainState, show: Show) -> None:
-        self.options, self.state, self.show = options, state, show
+    def __init__(
+        self, options: ChainOptions, state: ChainState, show: Show, noise: Callable[[str], Callable[[int], bytes]]
+    ) -> None:
+        self.options, self.state, self.show, self._noise = options, state, show, noise
         self.places = Places(options.out.absolute())
         self.organisations = organisations(options.orgs)
-        self.clock = Clock()
+        self.walk = Walk(self.organisations, state, show)
         authority = Authority.open(self.places.authority)
         self.joining = Joining(
             self.places,
@@ -175,10 +177,10 @@ class Chain:
             {"": options.epsilon, **options.budgets},
         )
 
-    def go(self) -> ChainReport:
-        """Everything, from where it stands."""
+    def go(self, *, keep: bool) -> ChainReport:
+        """Everything, from where it stands. keep: every organisation's service runs at the end."""
         self.join()
-        self.each("extraction", self._extract)
+        self.walk.each("extraction", self._extract)
         results: DemoResults | None = None
         outcomes: dict[str, tuple[Outcome, ...]] = {}
         failed: dict[str, str] = {}
@@ -187,13 +189,20 @@ class Chain:
                 found = self.train(task)
             except FedCRMError as error:
                 failed[task] = " ".join(str(error).split())
+                self.state.step_done(f"training {task}", {"failed": failed[task]})
                 self.show.say(f"{task}: not trained: {failed[task]}")
             else:
                 outcomes[task] = found.outcomes
                 self._score_anew(task, found.outcomes)
                 results = results or found.results
-        self.each("scores", self._score)
-        live, where, person = self._live(tuple(task for task in self.options.tasks if task in outcomes))
+        self.walk.each("scores", self._score)
+        live, where, person = self._live(outcomes)
+        for one in self.walk.present() if keep else ():
+            try:
+                self.joining.service(one).start()
+            except FedCRMError as reason:
+                self.walk.put_aside(one, "service", reason)
+        self.state.step_done("took", self.walk.clock.steps)
         return ChainReport(
             self.places,
             self.options,
@@ -205,12 +214,8 @@ class Chain:
             where,
             person,
             None if where is None else self.joining.facts(where),
-            self.clock.steps,
+            self.walk.clock.steps,
         )
-
-    def present(self) -> tuple[Organisation, ...]:
-        """Whoever is not put aside."""
-        return tuple(one for one in self.organisations if not self.state.is_out(one.name))
 
     # --- each organisation by itself --------------------------------------------------------------
 
@@ -218,40 +223,14 @@ class Chain:
         """Every organisation from an empty org to a node that could extract."""
         if not Orgs.exists(self.places.administrators):
             Orgs.create(self.places.administrators)
-        self.each("records", self._fill)
-        self.each("package", self.joining.install)
-        self.each("users", self.joining.admit)
-        self.each("node", self.joining.make_node)
+        self.walk.each("records", self._fill)
+        self.walk.each("package", self.joining.install)
+        self.walk.each("users", self.joining.admit)
+        self.walk.each("node", self.joining.make_node)
         self._show_a_refusal()
-        self.each("mapping", self.joining.apply_mapping)
-        self.each("check", self.joining.check)
-        self.each("service", self.joining.pair_service)
-
-    def each(self, step: str, work: Callable[[Organisation], Mapping[str, object]]) -> None:
-        """One step of every organisation that has it before it; two at a time, never two of one `localorg` process."""
-        waiting = [one for one in self.present() if self.state.facts(one.name, step) is None]
-        done = _Count(self.show, step, len(self.organisations), len(self.organisations) - len(waiting))
-
-        def walk(of: Sequence[Organisation]) -> None:
-            for one in of:
-                try:
-                    facts = work(one)
-                except (FedCRMError, OSError) as reason:
-                    self.put_aside(one, step, reason)
-                else:
-                    self.state.done(one.name, step, facts)
-                done.one_more()
-
-        with self.clock.measure(step), ThreadPoolExecutor(SERVERS) as pool:
-            queues = [[one for one in waiting if one.server == server] for server in range(1, SERVERS + 1)]
-            for finished in [pool.submit(walk, queue) for queue in queues]:
-                finished.result()
-
-    def put_aside(self, one: Organisation, step: str, reason: Exception) -> None:
-        """Go on without an organisation, and say why."""
-        why = " ".join(str(reason).split())
-        self.state.leave_out(one.name, step, why)
-        self.show.say(f"{one.name} is out at step {step!r}: {why}")
+        self.walk.each("mapping", self.joining.apply_mapping)
+        self.walk.each("check", self.joining.check)
+        self.walk.each("service", self.joining.pair_service)
 
     def _fill(self, one: Organisation) -> Mapping[str, object]:
         planted = fill(self.places, one.server, [one], self.options.rows, self.options.seed)[one.alias]
@@ -259,16 +238,16 @@ class Chain:
 
     def _show_a_refusal(self) -> None:
         """Once, to be seen: a mapping that names a deleted field is refused before anything is deployed."""
-        if self.state.step("refused mapping") is not None or not self.present():
+        if self.state.step("refused mapping") is not None or not self.walk.present():
             return
-        one = self.present()[0]
+        one = self.walk.present()[0]
         try:
             self.joining.apply(one, wrong_mapping_file())
         except MappingError as refused:
             self.state.step_done("refused mapping", {"organisation": one.name, "problems": list(refused.problems)})
             self.show.say(f"a wrong mapping of {one.name} is refused: {refused.problems[0]}; on with the right one")
         except FedCRMError as reason:
-            self.put_aside(one, "mapping", reason)
+            self.walk.put_aside(one, "mapping", reason)
 
     # --- the federation ---------------------------------------------------------------------------
 
@@ -285,9 +264,9 @@ class Chain:
             fast=self.options.fast or not first,
             compare=first,
         )
-        with self.clock.measure(f"training {task}"):
+        with self.walk.clock.measure(f"training {task}"):
             result = run_federation(
-                options, resume=(out / "federation.json").exists(), progress=_Named(self.show, task)
+                options, resume=(out / "federation.json").exists(), progress=_Named(self.show, task), noise=self._noise
             )
         for outcome in result.outcomes:
             if outcome.state is not State.IN:
@@ -354,17 +333,22 @@ class Chain:
 
     # --- a working day ----------------------------------------------------------------------------
 
-    def _live(self, tasks: tuple[str, ...]) -> tuple[tuple[LiveScore, ...], Organisation | None, Person | None]:
-        """Records of the first organisation whose service is there; whoever fails is put aside, the next one asked."""
-        for one in self.present():
+    def _live(
+        self, outcomes: Mapping[str, Sequence[Outcome]]
+    ) -> tuple[tuple[LiveScore, ...], Organisation | None, Person | None]:
+        """Records of the first organisation with models; whoever fails is put aside, the next one asked."""
+        for one in self.walk.present():
+            tasks = tuple(t for t in outcomes if any(o.organisation == one.name and o.version for o in outcomes[t]))
+            if not tasks:
+                continue
             try:
-                with self.clock.measure("live"):
+                with self.walk.clock.measure("live"):
                     self.joining.service(one).start()
                     person = self.person(one)
                     watcher = self.joining.client_of_administrator(one)
                     return live_scores(person, watcher, tasks, say=self.show.say), one, person
             except FedCRMError as reason:
-                self.put_aside(one, "live", reason)
+                self.walk.put_aside(one, "live", reason)
         return (), None, None
 
     def person(self, one: Organisation) -> Person:
@@ -376,13 +360,21 @@ class Chain:
     # --- the orgs' processes ----------------------------------------------------------------------
 
     def _start_orgs(self, authority: Authority) -> dict[int, dict[str, OrgFacts]]:
-        with self.clock.measure("orgs"):
-            known = self.state.step("orgs") or {}
-            ports = {int(server): int(port) for server, port in known.get("ports", {}).items()}
-            found = start_orgs(self.places, authority.certificate, ports)
-            ports = {s: urlsplit(next(iter(orgs.values())).instance_url).port or 443 for s, orgs in found.items()}
-            self.state.step_done("orgs", {"ports": {str(server): port for server, port in ports.items()}})
-            return found
+        """Both processes, on the ports they had before. The orgs of one that does not start are put aside."""
+        found: dict[int, dict[str, OrgFacts]] = {}
+        ports = {int(server): int(port) for server, port in (self.state.step("orgs") or {}).get("ports", {}).items()}
+        with self.walk.clock.measure("orgs"):
+            for server in range(1, SERVERS + 1):
+                try:
+                    found[server] = start_orgs(self.places, server, authority.certificate, ports.get(server))
+                except FedCRMError as reason:
+                    for one in self.organisations:
+                        if one.server == server:
+                            self.walk.put_aside(one, "orgs", reason)
+                else:
+                    ports[server] = urlsplit(next(iter(found[server].values())).instance_url).port or 443
+        self.state.step_done("orgs", {"ports": {str(server): port for server, port in ports.items()}})
+        return found
 
 
 class _Named(Progress):
@@ -398,44 +390,6 @@ class _Named(Progress):
     def advance(self, step: str, done: int, total: int) -> None:
         """Pass it on."""
         self._show.advance(f"{self._task}: {step}", done, total)
-
-
-class Clock:
-    """Seconds and CPU seconds of this process and its ended children, by step."""
-
-    def __init__(self) -> None:
-        self.steps: dict[str, dict[str, float]] = {}
-
-    @contextmanager
-    def measure(self, step: str) -> Iterator[None]:
-        """Add what a block takes."""
-        began, cpu = time.monotonic(), _cpu()
-        try:
-            yield
-        finally:
-            spent = self.steps.setdefault(step, {"seconds": 0.0, "cpu_seconds": 0.0})
-            spent["seconds"] += time.monotonic() - began
-            spent["cpu_seconds"] += _cpu() - cpu
-
-
-class _Count:
-    """How far a step is, told from several threads."""
-
-    def __init__(self, show: Show, step: str, total: int, done: int) -> None:
-        self._show, self._step, self._total, self._done = show, step, total, done
-        self._lock = threading.Lock()
-        show.begin(step, total)
-        show.advance(step, done, total)
-
-    def one_more(self) -> None:
-        with self._lock:
-            self._done += 1
-            self._show.advance(self._step, self._done, self._total)
-
-
-def _cpu() -> float:
-    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
 def _check(options: ChainOptions) -> None:

@@ -17,6 +17,7 @@ from rich.table import Table
 from fedcrm.chain import TASKS, ChainOptions, ChainReport, Show, page_of, run_chain, stop_chain
 from fedcrm.cli.demo import per_organisation
 from fedcrm.cli.training_view import STEPS, comparison_table
+from fedcrm.nodes import Outcome, State
 
 __all__ = ["chain"]
 
@@ -78,7 +79,7 @@ def chain(
         console.print(f"Everything runs on. Stop it: fedcrm chain --out {out} --stop", soft_wrap=True)
     else:
         console.print(f"Orgs and services are stopped. Again, and left running: fedcrm chain --out {out} --keep")
-    if report.out or report.failed:
+    if report.out or report.failed or any(one.state is not State.LATER for _, one in _not_in(report)):
         raise typer.Exit(1)
 
 
@@ -120,6 +121,9 @@ def _print(console: Console, report: ChainReport) -> None:
     console.print(f"Only churn's labels are real: {_SYNTHETIC}.")
     if report.live:
         console.print(_live(report))
+    for task, outcome in _not_in(report):
+        where = f"{outcome.state} of {task}'s training, {outcome.when}"
+        console.print(f"[bold]{escape(outcome.organisation)}[/bold] is {where}: {escape(outcome.why)}", soft_wrap=True)
     for name, (step, why) in report.out.items():
         console.print(f"[bold]Out:[/bold] {escape(name)}, at step {step}: {escape(why)}", soft_wrap=True)
     for task, why in report.failed.items():
@@ -147,14 +151,19 @@ def _print(console: Console, report: ChainReport) -> None:
         )
 
 
+def _not_in(report: ChainReport) -> list[tuple[str, Outcome]]:
+    """Whoever is not in a training as everybody else is, by task."""
+    return [(task, one) for task, outcomes in report.outcomes.items() for one in outcomes if one.state is not State.IN]
+
+
 def _live(report: ChainReport) -> Table:
     where = "" if report.where is None else f" of {report.where.name}"
     table = Table(title=f"Saved in the org{where}, scored behind the save", title_justify="left")
     for heading in ("record", "score", "likely", "model", "seconds"):
         table.add_column(heading, justify="left" if heading in ("record", "model") else "right")
-    for one in report.live:
-        low, high = one.interval
-        table.add_row(one.what, f"{one.score:.1f}", f"{low:.0f} to {high:.0f}", one.origin, f"{one.waited:.1f}")
+    for score in report.live:
+        low, high = score.interval
+        table.add_row(score.what, f"{score.score:.1f}", f"{low:.0f} to {high:.0f}", score.origin, f"{score.waited:.1f}")
     return table
 
 

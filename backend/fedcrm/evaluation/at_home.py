@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from fedcrm.errors import FedCRMError
 from fedcrm.evaluation.baselines import fit_central
 from fedcrm.evaluation.metrics import auc
 from fedcrm.evaluation.progress import Progress
-from fedcrm.evaluation.workers import finished, workers
+from fedcrm.evaluation.workers import finished
 from fedcrm.features import DataSet, Part, Schema, Split
 from fedcrm.federation import Adoption, Gate, Records, adopt, unit_names, unit_numbers
 from fedcrm.files import write_atomically
@@ -74,27 +75,26 @@ def adopt_everywhere(
     *,
     seed: int,
     gate: Gate,
-    jobs: int,
+    pool: Executor,
     central: Path | None,
     show: Progress,
 ) -> AtHome:
     """Let each organisation judge, stack and choose on its own rows. central: where the comparison is kept, if any.
 
-    One organisation's failure is its own: the others finish.
+    pool: of processes (`workers`). One organisation's failure is its own: the others finish.
     """
     total = len(holdings) + (central is not None)
     show.begin("at home", total)
-    with workers(jobs) as pool:
-        pooled = None if central is None else pool.submit(_central, central, model.schema, holdings, seed)
-        # The largest first: the last one to finish decides how long it takes.
-        largest = sorted(holdings, key=lambda name: -len(records[name].training))
-        waiting = {
-            name: pool.submit(adopt, holdings[name].models, model, name, records[name], seed=seed, gate=gate)
-            for name in largest
-        }
-        adoptions, failed = finished(waiting, lambda done: show.advance("at home", done, total))
-        found = {} if pooled is None else pooled.result()
-        show.advance("at home", total, total)
+    pooled = None if central is None else pool.submit(_central, central, model.schema, holdings, seed)
+    # The largest first: the last one to finish decides how long it takes.
+    largest = sorted(holdings, key=lambda name: -len(records[name].training))
+    waiting = {
+        name: pool.submit(adopt, holdings[name].models, model, name, records[name], seed=seed, gate=gate)
+        for name in largest
+    }
+    adoptions, failed = finished(waiting, lambda done: show.advance("at home", done, total))
+    found = {} if pooled is None else pooled.result()
+    show.advance("at home", total, total)
     return AtHome({name: adoptions[name] for name in holdings if name in adoptions}, failed, found)
 
 

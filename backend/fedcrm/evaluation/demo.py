@@ -26,6 +26,7 @@ from fedcrm.evaluation.locking import only_one
 from fedcrm.evaluation.progress import Progress, measured
 from fedcrm.evaluation.results import DemoResults
 from fedcrm.evaluation.telco import telco_demo
+from fedcrm.evaluation.workers import workers
 from fedcrm.features import DataSet, load_data_set, propose_schema, split, task_name
 from fedcrm.federation import (
     Coordinator,
@@ -118,14 +119,14 @@ def _run(options: DemoOptions, data: DataSet, show: Progress) -> DemoResults:
         with measured(seconds, "training"):
             trained = _train(options, data, records, training, nodes, desk, show)
         write_model(options.out, trained.model)
-        with measured(seconds, "at home"):
+        with measured(seconds, "at home"), workers(options.jobs) as pool:
             home = adopt_everywhere(
                 holdings,
                 records,
                 trained.model,
                 seed=options.seed,
                 gate=options.gate,
-                jobs=options.jobs,
+                pool=pool,
                 central=options.out / "comparison" / "central.json",
                 show=show,
             )

@@ -214,7 +214,10 @@ def planned_steps(node: OrganisationNode, tasks: tuple[str, ...] = (), *, now: d
         for purpose in Purpose:
             job = night.job(task, purpose)
             left = [step for step in STEPS[purpose] if step not in job.done]
-            if purpose is Purpose.SCORING and task not in serving:
+            if job.failure is not None:
+                failed = f"failed this night ({job.failure.line}), and the run after this one tries it anew"
+                lines.append(f"{task}, {purpose.value.lower()}: {failed}")
+            elif purpose is Purpose.SCORING and task not in serving:
                 lines.append(f"{task}, scoring: {_NO_MODEL}")
             elif not left:
                 lines.append(f"{task}, {purpose.value.lower()}: done already")

@@ -120,16 +120,17 @@ class Night:
     def begin(cls, before: Night | None, now: datetime) -> Night:
         """The night to work on.
 
-        One that was broken off goes on where it was, one that ended with failures tries those anew; after SAME_NIGHT,
-        or when all went well, everything begins anew.
+        One that was broken off goes on where it was; one that ended with failures tries those anew, and what was left
+        out; after SAME_NIGHT, or when all went well, everything begins anew.
         """
         if before is None:
             return cls(utc_text(now))
-        age = now - datetime.fromisoformat(before.began)
-        unfinished = before.ended is None or before.failures
-        if unfinished and timedelta() <= age < SAME_NIGHT:
-            jobs = {key: job.anew() if job.failure or job.left_out else job for key, job in before.jobs.items()}
-            return cls(before.began, None, jobs)
+        if timedelta() <= now - datetime.fromisoformat(before.began) < SAME_NIGHT:
+            if before.ended is None:
+                return before
+            if before.failures:
+                jobs = {key: job.anew() if job.failure or job.left_out else job for key, job in before.jobs.items()}
+                return cls(before.began, None, jobs)
         return cls(utc_text(now), None, {key: job.anew() for key, job in before.jobs.items()})
 
     # --- on disk ----------------------------------------------------------------------------------

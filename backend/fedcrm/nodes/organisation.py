@@ -142,12 +142,6 @@ class OrganisationNode:
             paid, key = PaidBy.of(charge, unit, self.configuration.delta), f"{unit} {charge.sequence}"
         self.outgoing.append(what, to, task=task, charge=paid, key=key)
 
-    def note_charges(self, task: str, training: str, to: str) -> None:
-        """Write down every charge of a training that the log does not have yet; safe to repeat."""
-        for charge in self.books(task).ledger:
-            if charge.training == training:
-                self.note_outgoing(f"noisy answer: {charge.event.purpose}", to, task=task, charge=charge)
-
     def close(self) -> None:
         """Close the ledgers. Closing twice is harmless."""
         _close(self._units)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -35,7 +36,7 @@ class TaskStatus:
 
     data, scores: the last that succeeded. score_hours: age of the scores. fresh: younger than the file allows.
     serving:      what scores now; None where nothing was published.
-    failures:     of the last night.
+    failures:     of the last night, by purpose.
     """
 
     task: str
@@ -45,15 +46,20 @@ class TaskStatus:
     scores: ScoreFacts | None
     score_hours: float | None
     fresh: bool
-    failures: tuple[Failure, ...]
+    failures: Mapping[str, Failure]
 
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """A node. org_id: None before the pairing. night: the last; None before the first. sent: lines of the log."""
+    """A node.
+
+    orgs: where its org is registered. org_id: None before the pairing.
+    night: the last; None before the first. sent: lines of the log of what left.
+    """
 
     organisation: str
     org: str
+    orgs: str
     org_id: str | None
     period: str
     units: tuple[UnitStatus, ...]
@@ -82,13 +88,14 @@ def status_of(node: OrganisationNode, now: datetime) -> NodeStatus:
     problems += [f"ledger of {unit.unit}: {unit.broken}" for unit in units if unit.broken]
     tasks = tuple(_task(node, night, serving.get(task), task, now) for task in configuration.tasks)
     for task in tasks:
-        problems += [failure.line for failure in task.failures]
+        problems += [f"{task.task}, {purpose}: {failure.line}" for purpose, failure in task.failures.items()]
         if task.serving is not None and not task.fresh:
             age = "were never brought" if task.score_hours is None else f"are {task.score_hours:.0f} hours old"
             problems.append(f"{task.task}: scores {age}; run `fedcrm node run --node {node.directory}` every night")
     return NodeStatus(
         configuration.organisation,
         configuration.org,
+        str(configuration.orgs),
         org_id,
         configuration.period,
         units,
@@ -119,5 +126,5 @@ def _task(
     scores = jobs[Purpose.SCORING].scores if jobs else None
     hours = None if scores is None else (now - datetime.fromisoformat(scores.at)).total_seconds() / 3600
     fresh = hours is not None and hours <= node.configuration.nightly.fresh_hours
-    failures = tuple(job.failure for job in jobs.values() if job.failure is not None)
+    failures = {purpose.value.lower(): job.failure for purpose, job in jobs.items() if job.failure is not None}
     return TaskStatus(task, UNIT_OF_TASK[task], data, serving, scores, hours, fresh, failures)

@@ -19,6 +19,7 @@ import dataclasses
 import os
 import warnings
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
@@ -131,6 +132,7 @@ class _Run:
         self.home = AtHome({})
         self.versions: dict[str, str] = {}
         self.remarks: tuple[str, ...] = ()
+        self.later: set[str] = set()
 
     def go(self, noise: Noise, connect: Callable[[Mapping[str, AnyEndpoint]], Channel]) -> FederationResult:
         options = self.options
@@ -142,20 +144,10 @@ class _Run:
             for name, endpoint in self.endpoints.items()
             if endpoint.participant.received_model is not None
         }
-        with measured(self.seconds, "at home"):
-            self.home = adopt_everywhere(
-                {name: member.holding for name, member in received.items()},
-                {name: member.records for name, member in received.items()},
-                trained.model,
-                seed=options.seed,
-                gate=options.gate,
-                jobs=options.jobs,
-                central=options.out / "comparison" / "central.json" if options.compare else None,
-                show=self.show,
-            )
-        for name, error in self.home.failed.items():
-            self.absent(name, "at home", error)
-        self.publish(trained)
+        with workers(options.jobs) as pool:
+            self.adopt(received, trained, pool)
+            self.take_in_later(trained, pool)
+            self.publish(trained, pool)
         audit = self.desk.store.audit()
         stopped = [str(entry["reason"]) for entry in audit if entry["event"] == "training ends early"]
         return FederationResult(
@@ -166,7 +158,9 @@ class _Run:
             self.seconds,
             self.remarks,
             stopped[-1] if stopped else None,
-            self.compare(trained, opening, audit) if options.compare and self.home.adoptions else None,
+            self.compare(trained, opening, audit)
+            if options.compare and set(self.home.adoptions) - self.later
+            else None,
         )
 
     # --- who takes part ------------------------------------------------------------------------------
@@ -193,14 +187,7 @@ class _Run:
             self.remarks = tuple(str(remark.message) for remark in remarks)
             return Opening.from_bytes(store.remember("opening", opening.to_bytes()))
         opening = Opening.from_bytes(stored)
-        for name in set(self.members) - set(opening.directories):
-            later = Absence(
-                self.members.pop(name).node.directory,
-                name,
-                "before the training",
-                "it began without this organisation; the next training takes it in",
-            )
-            self.absences.append(later)
+        self.later = set(self.members) - set(opening.directories)
         names = {directory: name for name, directory in opening.directories.items()}
         self.absences = [
             replace(absence, organisation=absence.organisation or names.get(str(absence.directory.resolve())))
@@ -255,24 +242,63 @@ class _Run:
                 on_round=lambda _facts, done: self.show.advance("rounds", *done),
             )
 
-    def publish(self, trained: Trained) -> None:
+    def adopt(self, received: Mapping[str, Member], trained: Trained, pool: Executor) -> None:
+        """Everybody who has the model judges it and chooses, on its own rows."""
+        options = self.options
+        with measured(self.seconds, "at home"):
+            self.home = adopt_everywhere(
+                {name: member.holding for name, member in received.items()},
+                {name: member.records for name, member in received.items()},
+                trained.model,
+                seed=options.seed,
+                gate=options.gate,
+                pool=pool,
+                central=options.out / "comparison" / "central.json" if options.compare else None,
+                show=self.show,
+            )
+        for name, error in self.home.failed.items():
+            self.absent(name, "at home", error)
+
+    def take_in_later(self, trained: Trained, pool: Executor) -> None:
+        """Who came behind the beginning takes the model as it is: its own records are in the next training."""
+        members, home = {name: self.members[name] for name in sorted(self.later)}, self.home
+        found = adopt_everywhere(
+            {name: member.holding for name, member in members.items()},
+            {name: member.records for name, member in members.items()},
+            trained.model,
+            seed=self.options.seed,
+            gate=self.options.gate,
+            pool=pool,
+            central=None,
+            show=Progress(),
+        )
+        self.home = replace(home, adoptions={**home.adoptions, **found.adoptions})
+        for name, error in found.failed.items():
+            self.absent(name, "at home", error)
+
+    def publish(self, trained: Trained, pool: Executor) -> None:
         """Every organisation that adopted publishes into its own service."""
-        names, given = list(self.home.adoptions), {}
+        names = list(self.home.adoptions)
         self.show.begin("publishing", len(names))
-        for name in names:
-            try:
-                given[name] = publication_of(self.members[name], trained, self.options.task)
-            except FedCRMError as error:
-                self.absent(name, "publishing", error)
-        with measured(self.seconds, "publishing"), workers(self.options.jobs) as pool:
-            waiting = {name: pool.submit(publish_adopted, publication) for name, publication in given.items()}
+        waiting = {}
+        with measured(self.seconds, "publishing"):
+            for name in names:
+                try:
+                    given = publication_of(self.members[name], trained, self.options.task)
+                except FedCRMError as error:
+                    self.absent(name, "publishing", error)
+                else:
+                    waiting[name] = pool.submit(publish_adopted, given)
             self.versions, failed = finished(waiting, lambda done: self.show.advance("publishing", done, len(names)))
         for name, refusal in failed.items():
             self.absent(name, "publishing", refusal)
 
     def compare(self, trained: Trained, opening: Opening, audit: list[dict[str, object]]) -> DemoResults:
         """What each could do alone and all with pooled rows; figures no organisation sees of another."""
-        options, members = self.options, {name: self.members[name] for name in self.home.adoptions}
+        options, members = (
+            self.options,
+            {name: self.members[name] for name in self.home.adoptions if name not in self.later},
+        )
         first = next(iter(members.values()))
         about = dataclasses.replace(
             first.holding.data.description, name=f"{options.task} of {len(members)} organisations"
@@ -290,7 +316,9 @@ class _Run:
         )
         holdings = {name: member.holding for name, member in members.items()}
         nodes = {name: member.books for name, member in members.items()}
-        results = results_of(training, trained, holdings, nodes, self.home, audit)
+        adoptions = {name: adoption for name, adoption in self.home.adoptions.items() if name in members}
+        home = replace(self.home, adoptions=adoptions)
+        results = results_of(training, trained, holdings, nodes, home, audit)
         write_results(options.out, about, results, self.home.central)
         return results
 
@@ -316,6 +344,9 @@ class _Run:
         when, why = next(iter(problems.items()), ("", ""))
         if adoption is None:
             state, when = State.OUT, when or "the training did not come to an end"
+        elif name in self.later and not problems:
+            state, when = State.LATER, "behind the training"
+            why = "it serves the model that the others trained; its own records are in the next training"
         else:
             state = State.PARTLY if problems else State.IN
         ledger = member.books.ledger

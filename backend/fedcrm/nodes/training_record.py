@@ -19,10 +19,12 @@ __all__ = ["Outcome", "State", "write_participants"]
 
 
 class State(StrEnum):
-    """OUT: it has no model of this training. PARTLY: it has, but something on the way failed."""
+    """OUT: it has no model of this training. PARTLY: it has, but something on the way failed. LATER: it has, and came
+    when the training had begun."""
 
     IN = "in"
     PARTLY = "partly"
+    LATER = "later"
     OUT = "out"
 
 

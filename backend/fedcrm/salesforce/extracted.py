@@ -32,7 +32,10 @@ def write_data_set(directory: Path, organisation: str, run: Run, vectors: Iterab
     """
     rows = [vector for vector in vectors if vector.label]
     if not rows:
-        raise BlockRefused(f"run {run.key} holds no row with an outcome: there is nothing to train on")
+        raise BlockRefused(
+            f"run {run.key} holds no row with an outcome: there is nothing to train on; look at the task's outcome in "
+            "the org's FedCRM console, or leave the task out"
+        )
     with _written_whole(directory) as fresh:
         header = ["pseudonym", "as_of", "label", "label_source", *(column.name for column in run.columns)]
         cells = ([v.pseudonym, v.as_of, v.label, v.label_source, *v.cells] for v in rows)

@@ -124,6 +124,8 @@ class Schema:
 
     def _first(self, name: str, within: str | None, find: Callable[[str], _Found | None]) -> _Found | None:
         """What `find` knows by the name, tried in the order the module's text gives."""
+        if within is None and self.namespace is None:
+            return find(name.lower())
         for full in (prefixed(name, within), name, prefixed(name, self.namespace)):
             if full is not None and (found := find(full.lower())) is not None:
                 return found

@@ -68,7 +68,7 @@ def label_of(api_name: str) -> str:
 
 def _field(field: LocalField) -> str:
     shape = {
-        "Number": "<precision>18</precision><scale>4</scale><type>Number</type>",
+        "Number": f"<precision>18</precision><scale>{field.decimals}</scale><type>Number</type>",
         "Checkbox": "<type>Checkbox</type>",
         "Text": "<length>255</length><type>Text</type>",
         "Picklist": "<type>Picklist</type>" + _values([str(value) for value in field.values.values()]),

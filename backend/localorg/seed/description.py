@@ -51,6 +51,7 @@ def described(table: Table, dialect: Dialect, *, alias: str, seed: int) -> dict[
                 "type": field.type,
                 "values": dict(field.values),
                 "scale": field.scale,
+                "decimals": field.decimals if field.type == "Number" else None,
                 "fill": field.fill,
                 "changes": field.changes,
             }

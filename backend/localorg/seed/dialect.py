@@ -89,6 +89,11 @@ class LocalField:
     scale: float = 1.0
     changes: bool = False
 
+    @property
+    def decimals(self) -> int:
+        """Digits after the point of a number: a larger unit needs more for the same fact."""
+        return 7 if self.scale < 1 else 4
+
 
 @dataclass(frozen=True, slots=True)
 class Dialect:

@@ -87,7 +87,7 @@ class Facts:
     def _other(self, local: LocalField, value: object) -> object:
         share = self._changes.random()
         if isinstance(value, float):
-            return round(value * (0.9 + 0.3 * share), 4)
+            return round(value * (0.9 + 0.3 * share), local.decimals)
         others = [each for each in local.values.values() if each != value]
         return others[int(share * len(others))] if others else value
 
@@ -100,6 +100,6 @@ def _value(local: LocalField, value: str | None) -> object:
     if value is None or not value.strip():
         return None
     if local.type == "Number":
-        return round(float(value) * local.scale, 4)
+        return round(float(value) * local.scale, local.decimals)
     values: Mapping[str, str | bool] = local.values
     return values.get(value) if values else value[:255]

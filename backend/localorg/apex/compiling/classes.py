@@ -7,6 +7,7 @@ that is missing, a static method or a constructor starts it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from types import CodeType
 
 from localorg.apex.compiling.expressions import Expressions
@@ -50,11 +51,16 @@ def compile_class(info: ClassInfo, names: Names, api_version: float) -> Compiled
     lines = Lines()
     writer = _ClassWriter(unit, lines)
     writer.write()
-    file = f"apex:{info.name}"
-    code = compile("\n".join(lines.text) + "\n", file, "exec")
+    code = _code("\n".join(lines.text) + "\n", f"apex:{info.name}")
     return CompiledClass(
         info, code, unit.constants, tuple(unit.uses.values()), lines.apex, writer.function_names, frozenset(unit.lines)
     )
+
+
+@lru_cache(maxsize=512)
+def _code(text: str, file: str) -> CodeType:
+    """Byte code follows from the text alone: orgs that hold the same class share it."""
+    return compile(text, file, "exec")
 
 
 class _ClassWriter:

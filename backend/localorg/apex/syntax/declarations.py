@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from tree_sitter import Node
 
@@ -17,8 +18,11 @@ __all__ = ["parse_anonymous", "parse_class"]
 _KINDS = {"class_declaration": "class", "interface_declaration": "interface", "enum_declaration": "enum"}
 
 
+@lru_cache(maxsize=512)
 def parse_class(text: str, name: str) -> n.TypeDeclaration:
     """The one top-level type of a class file.
+
+    Trees do not change and follow from the text alone, so orgs that hold the same class share its tree.
 
     name: the file's name, for messages.
     Raises CompileError.

@@ -6,9 +6,15 @@ import dataclasses
 import datetime as dt
 import json
 import random
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+import requests
 from typer.testing import CliRunner
 
 from fedcrm.boosting import Settings
@@ -18,12 +24,15 @@ from fedcrm.evaluation.simulation import Federation, train_private
 from fedcrm.explanation import Calibration, prepare
 from fedcrm.features import load_data_set, propose_schema, split
 from fedcrm.federation import WeightSettings
-from fedcrm.nodes import Night, OrganisationNode
+from fedcrm.nodes import Night, Nightly, OrganisationNode, utc_text
+from fedcrm.nodes.nightly_state import Step
+from fedcrm.salesforce import Purpose, Retry
 from fedcrm.service import ModelFacts, Privacy, Service
 
 pytestmark = pytest.mark.slow
 QUICK = Settings(main_rounds=2, free_rounds=1, pair_rounds=0, pair_signal=1e18)
 ACCOUNTS = 150
+ROOT = Path(__file__).resolve().parents[4]
 
 
 def fill(packaged):
@@ -125,13 +134,247 @@ def publish(node):
     return version
 
 
-def test_first(node):
-    print(node("run", "--dry-run"))
-    print(node("run"))
-    print(node("status"))
-    print(publish(node))
-    print(node("run", "--dry-run"))
-    print(node("run"))
-    print(node("status"))
-    print(node("outgoing"))
-    assert 0
+FIELDS = "Entity_Key__c, Score__c, Interval_Low__c, Model_Version__c, Scored_At__c, Explanation__c, Trend__c"
+FAILED = "case_escalation, training: run case_escalation-training-"
+
+
+def files(*folders):
+    return {path: path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()}
+
+
+def scores(node):
+    """Everything but the moment, by entity."""
+    found = node.packaged.rows(f"SELECT {FIELDS} FROM Prediction__c")
+    assert len({row["Entity_Key__c"] for row in found}) == len(found)
+    return {
+        row["Entity_Key__c"]: (row["Score__c"], row["Interval_Low__c"], row["Model_Version__c"], row["Explanation__c"])
+        for row in found
+    }
+
+
+def moments(node):
+    """When the scores say they were made, and by how many points their histories are."""
+    found = node.packaged.rows(f"SELECT {FIELDS} FROM Prediction__c")
+    return {row["Scored_At__c"] for row in found}, {len(json.loads(row["Trend__c"])) for row in found}
+
+
+def yesterday(node):
+    """The last night becomes one of yesterday, so that the next run begins a new one."""
+    night = node.night()
+    began = dt.datetime.fromisoformat(night.began) - dt.timedelta(days=1)
+    dataclasses.replace(night, began=utc_text(began)).write(node.directory / "nightly.json")
+
+
+def test_a_night_without_a_model_keeps_the_data_set_and_says_what_is_left_out(node):
+    before = files(node.directory, node.packaged.orgs)
+    status, said = node("run", "--dry-run")
+    assert status == 0, said
+    assert "churn, training: ask org1 for a training run; wait for it, read it, acknowledge it, write" in said
+    assert files(node.directory, node.packaged.orgs) == before
+    assert node.packaged.rows("SELECT Id FROM Extraction_Run__c") == []
+
+    status, said = node("run")
+    assert status == 1  # no case of this org was ever escalated
+    assert "churn, scoring: no model serves this task yet" in said
+    assert f"fedcrm: {FAILED}" in said
+    data = load_data_set(node.directory / "data" / "churn", task="churn")
+    assert len(data.label) == ACCOUNTS
+    assert set(data.participant) == {"North"}
+    (churn,) = node.packaged.rows(
+        "SELECT Acknowledged_At__c FROM Extraction_Run__c WHERE Task__c = 'churn' AND Purpose__c = 'Training'"
+    )
+    assert churn["Acknowledged_At__c"] is not None
+
+
+def test_killed_after_every_step_and_every_answer_the_scores_are_those_of_a_quiet_night(node):
+    version = publish(node)
+    yesterday(node)
+    steps = [Step.ASK, Step.READ, Step.TIDY], [Step.ASK, Step.READ, Step.SCORE, Step.TIDY]
+    with Killer(node) as killer:
+        kills = 0
+        while (night := node.night()).ended is None or kills == 0 or night.began < killer.began:
+            for when in ("before", "after"):
+                answer = killer(when, 1)
+                assert answer["signal"] == signal.SIGKILL, answer
+                kills += 1
+            assert kills < 40
+        assert kills >= 2 * sum(map(len, steps))
+        for purpose, wanted in zip(Purpose, steps, strict=True):
+            assert list(node.night().job("churn", purpose).done) == wanted
+
+        killed = scores(node)
+        assert len(killed) == ACCOUNTS
+        assert {each[2] for each in killed.values()} == {version}
+        assert [len(found) for found in moments(node)] == [1, 1]
+        assert moments(node)[1] == {1}
+
+        node.packaged.empty("Prediction__c")
+        yesterday(node)
+        number = -2
+        while True:  # killed at the first answer, then at the fourth ...: each run comes a little further
+            number += 3
+            answer = killer("request", number)
+            if not answer["signal"]:
+                break
+            assert number < 60
+        assert number > 5
+        assert scores(node) == killed
+        assert moments(node)[1] == {1}
+
+        node.packaged.empty("Prediction__c")
+        yesterday(node)
+        answer = killer("never", 0)
+        assert f"fedcrm: {FAILED}" in answer["said"]
+        assert answer["exit"] == 1
+        assert scores(node) == killed
+
+    opened = OrganisationNode.open(node.directory)
+    assert len(opened.books("churn").ledger) == 0
+    sent = list(opened.outgoing)
+    opened.close()
+    assert len({line.key for line in sent}) == len(sent)
+    assert [line.what for line in sent].count("scores of churn with their reasons") == 3
+
+
+def test_scores_that_did_not_move_are_not_written_again(node):
+    before = moments(node)
+    yesterday(node)
+    status, said = node("run", "--task", "churn")
+    assert status == 0, said
+    assert f"{ACCOUNTS} scored by federated model" in said
+    assert ", 0 written (0 new), 0 refused" in said
+    assert moments(node) == before
+    status, said = node("status", "--json")
+    (churn, _) = json.loads(said)["tasks"]
+    assert churn["fresh"] is True
+    assert churn["data"]["rows"] == ACCOUNTS
+
+
+def test_a_mapping_that_names_a_deleted_field_stops_its_own_job_only(node):
+    definition = {
+        "DeveloperName": "churn_own_gone",
+        "MasterLabel": "Gone",
+        "Task__c": "churn",
+        "Feature__c": "own.gone",
+        "Active__c": True,
+        "Kind__c": "Number",
+        "Source_Object__c": "Account",
+        "Source_Key__c": "Id",
+        "Aggregate__c": "Value",
+        "Field__c": "Gone__c",
+        "As_Of_Rule__c": "Fixed",
+    }
+    before = node.night()
+    (made,) = node.packaged.put("Feature_Definition__mdt", [definition])
+    yesterday(node)
+    try:
+        status, said = node("run")
+    finally:
+        node.packaged.remove([made])
+    assert status == 1
+    assert "there is no field Account.Gone__c, or it was deleted" in said
+    assert "do what it says, then extract again" in said
+    assert FAILED in said
+    assert node.night().job("churn", Purpose.TRAINING).data == before.job("churn", Purpose.TRAINING).data
+    status, said = node("status", "--check")
+    assert status == 1
+    assert "! churn, scoring: org1: run " in said
+    status, said = node("run", "--task", "churn")  # the same night again, and all is well
+    assert status == 0, said
+
+
+def test_an_org_that_is_down_fails_every_job_and_loses_nothing(node, monkeypatch):
+    yesterday(node)
+    before, known = node.night(), files(node.directory / "data")
+    monkeypatch.setattr("requests.Session.send", unreachable)
+    opened = OrganisationNode.open(node.directory)
+    night = Nightly(opened, lambda _: None, retry=Retry(attempts=1)).run()
+    opened.close()
+    monkeypatch.undo()
+    assert [(task, purpose) for task, purpose, _ in night.failures] == [
+        ("churn", Purpose.TRAINING),
+        ("churn", Purpose.SCORING),
+        ("case_escalation", Purpose.TRAINING),
+    ]
+    assert files(node.directory / "data") == known
+    assert night.job("churn", Purpose.SCORING).scores == before.job("churn", Purpose.SCORING).scores
+    assert node("run", "--task", "churn")[0] == 0
+
+
+def unreachable(self, request, **_):
+    raise requests.ConnectionError("no route to host")
+
+
+class Killer:
+    """Runs of the nightly work that are killed; see killed_runs.py."""
+
+    def __init__(self, node):
+        self._words = [
+            sys.executable,
+            Path(__file__).with_name("killed_runs.py"),
+            "node",
+            "run",
+            "--node",
+            node.directory,
+        ]
+        self.began = utc_text(dt.datetime.now(dt.UTC))
+
+    def __enter__(self):
+        self._process = subprocess.Popen(
+            [*map(str, self._words)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        return self
+
+    def __call__(self, when, number):
+        self._process.stdin.write(f"{when} {number}\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+    def __exit__(self, *_):
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait(60)
+
+
+@pytest.fixture
+def task_of(node, cci_program, tmp_path):
+    """(name, option=value ...) -> exit status and lines of a CumulusCI task."""
+    program = tmp_path / "fedcrm"
+    line = [sys.executable, "-c", "from fedcrm.cli import main; main()"]
+    program.write_text(f'#!/bin/sh\nexport PYTHONPATH={shlex.quote(str(ROOT / "backend"))}\n{shlex.join(line)} "$@"\n')
+    program.chmod(0o700)
+
+    def run(name, **options):
+        client = node.packaged.client()
+        client.limits()
+        given = {
+            "root": str(ROOT),
+            "name": name,
+            "options": {"node": str(node.directory), "command": str(program), **options},
+            "url": node.packaged.facts["instance_url"],
+            "token": client.session.token.value.reveal(),
+            "ca_file": node.packaged.ca_file,
+        }
+        words = [cci_program.with_name("python"), Path(__file__).with_name("cci_tasks.py")]
+        done = subprocess.run(words, input=json.dumps(given), capture_output=True, text=True, check=False)
+        client.session.close()
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+def test_a_round_by_cumulusci_trains_with_two_peers_and_its_scores_are_found(node, task_of):
+    before = json.loads(node("status", "--json")[1])["tasks"][0]["serving"]
+    status, said = task_of("RunRound", epsilon="4")
+    assert status == 0, said
+    status, said = task_of("CheckScores")
+    assert status == 0, said
+    version = json.loads(node("status", "--json")[1])["tasks"][0]["serving"]["version"]
+    assert before is None or version != before["version"]
+    assert f"churn: {ACCOUNTS} scores of {version}" in said
+    sent = json.loads(node("outgoing", "--json")[1])
+    assert any(line["charge"] for line in sent)
+    node.packaged.empty("Prediction__c")
+    status, said = task_of("CheckScores")
+    assert status == 1
+    assert f"refused: churn: the org has no score of {version}, which serves" in said

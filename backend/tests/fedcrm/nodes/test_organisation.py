@@ -185,9 +185,10 @@ def test_a_charge_is_written_down_once_however_often_it_is_told(node):
     ledger.open_training("t", ledger.plan_training(1.0))
     for count in (1, 2):
         ledger.charge(PureRelease(0.01, count, "counts"), training="t", key=f"t/{count}")
-    node.note_charges("churn", "t", "the coordinator")
     again = OrganisationNode.open(node.directory)
-    again.note_charges("churn", "t", "the coordinator")
+    for opened in (node, again):
+        for charge in ledger:
+            opened.note_outgoing("noisy counts", "the coordinator", task="churn", charge=charge)
     again.note_outgoing("scores", "its own org", key="scores of a night")
     again.note_outgoing("scores", "its own org", key="scores of a night")
     again.close()
