@@ -334,4 +334,4 @@ def test_a_column_that_an_organisations_systems_lack_says_nothing_of_how_it_keep
     full = calibration_records(records, schema)
     columns = {name: column for name, column in federation.data.columns.items() if name != "plan"}
     lacking = replace(records, data=replace(federation.data, columns=columns))
-    assert np.array_equal(calibration_records(lacking, schema).completeness, full.completeness)
+    assert np.array_equal(calibration_records(lacking, schema).filled, full.filled)
