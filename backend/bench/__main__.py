@@ -23,6 +23,7 @@ from bench import (
     localorg_bench,
     salesforce_bench,
     secagg_bench,
+    seed_bench,
     service_bench,
     staging_bench,
     wire_bench,
@@ -106,6 +107,7 @@ def main() -> None:
         "apex_in_the_local_org": apex_bench.rows(2_000, 10_000),
         "salesforce": salesforce_bench.rows(),
         "extraction": staging_bench.rows(2_500, 10_000),
+        "nine_seeded_orgs": seed_bench.rows(),
         **service_bench.rows(),
     }
     RESULTS.parent.mkdir(exist_ok=True)
