@@ -20,6 +20,7 @@ from bench import (
     localorg_bench,
     salesforce_bench,
     secagg_bench,
+    seed_bench,
     service_bench,
     staging_bench,
     training_bench,
@@ -36,6 +37,7 @@ MEASURED = (
     apex_bench,
     salesforce_bench,
     staging_bench,
+    seed_bench,
     service_bench,
 )
 RESULTS = Path(__file__).resolve().parents[2] / "bench" / "results.json"

@@ -114,6 +114,13 @@ def seed(
         ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Decides names, picklists, gaps, dates.")] = 1,
+    rate: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--rate",
+            help="How much there is an account, as cases=0.55; also contacts, tasks, events, opportunities, leads.",
+        ),
+    ] = None,
     data: Data = DEFAULT_DATA,
     as_json: AsJson = False,
 ) -> None:
@@ -124,7 +131,8 @@ def seed(
     orgs = process.ask(running, "GET", "/_local/orgs")
     planted = []
     for alias in org or [str(each["alias"]) for each in orgs["orgs"]]:
-        asked = {"org": alias, "data_set": str(data_set.absolute()), "rows": rows, "seed": seed}
+        asked: dict[str, object] = {"org": alias, "data_set": str(data_set.absolute()), "rows": rows, "seed": seed}
+        asked |= {"rates": dict(each.partition("=")[::2] for each in rate or ())}
         asked |= {} if participants is None else {"of": participants}
         planted.append(process.ask(running, "POST", "/_local/seed", asked))
         if not as_json:

@@ -5,7 +5,7 @@ from fedcrm.nodes.nightly import Nightly, planned_steps
 from fedcrm.nodes.nightly_state import Night
 from fedcrm.nodes.organisation import OrganisationNode
 from fedcrm.nodes.outgoing import OutgoingLog, PaidBy, Sent
-from fedcrm.nodes.own_org import DataSet, OwnOrg, Scores, utc_text
+from fedcrm.nodes.own_org import OwnOrg, Scores, WrittenVectors, utc_text
 from fedcrm.nodes.status import NodeStatus, status_of
 from fedcrm.nodes.training import FederationResult, run_federation
 from fedcrm.nodes.training_options import FederationOptions
@@ -13,7 +13,6 @@ from fedcrm.nodes.training_record import Outcome, State
 
 __all__ = [
     "UNIT_OF_TASK",
-    "DataSet",
     "FederationOptions",
     "FederationResult",
     "Night",
@@ -30,6 +29,7 @@ __all__ = [
     "Sent",
     "ServicePlace",
     "State",
+    "WrittenVectors",
     "planned_steps",
     "run_federation",
     "status_of",

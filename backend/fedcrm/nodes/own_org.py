@@ -13,7 +13,7 @@ from pathlib import Path
 from fedcrm.salesforce import Client, Orgs, Pairing, Purpose, Retry, Staging, write_data_set, write_vectors
 from fedcrm.service import Registry, ScoredRun, bring_scores
 
-__all__ = ["DataSet", "OwnOrg", "Scores", "utc_text"]
+__all__ = ["OwnOrg", "Scores", "WrittenVectors", "utc_text"]
 
 
 def utc_text(moment: datetime) -> str:
@@ -22,7 +22,7 @@ def utc_text(moment: datetime) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class DataSet:
+class WrittenVectors:
     """What was written of a run. run: its key; rows, features: how many; stays in the organisation."""
 
     run: str
@@ -77,19 +77,19 @@ class OwnOrg:
         store = self.registry.blocks(self.alias, task, purpose)
         return Staging(self.client, self.pairing, store, task, purpose, say=self.say)
 
-    def write_training(self, task: str, out: Path, organisation: str) -> DataSet:
+    def write_training(self, task: str, out: Path, organisation: str) -> WrittenVectors:
         """The labelled vectors read so far as a data set. organisation: whose rows they are, by name.
 
         Raises BlockRefused where there are none, OSError where the disk refuses; what stood there before stands.
         """
         run, vectors = self.staging(task, Purpose.TRAINING).vectors()
-        return DataSet(run.key, write_data_set(out, organisation, run, vectors), len(run.columns))
+        return WrittenVectors(run.key, write_data_set(out, organisation, run, vectors), len(run.columns))
 
-    def write_scoring(self, task: str, out: Path) -> DataSet:
+    def write_scoring(self, task: str, out: Path) -> WrittenVectors:
         """The vectors read so far for scoring. Raises as write_training."""
         run, vectors = self.staging(task, Purpose.SCORING).vectors()
         write_vectors(out, run, vectors)
-        return DataSet(run.key, len(vectors), len(run.columns))
+        return WrittenVectors(run.key, len(vectors), len(run.columns))
 
     def score(
         self,

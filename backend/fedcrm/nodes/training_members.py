@@ -144,8 +144,8 @@ class Endpoint:
             random_bytes=noise,
         )
         self.problems: dict[str, str] = {}
-        self._closed = 0
-        self._noted = max((charge.sequence for charge in member.books.ledger), default=0)
+        # From the first charge on: one that a kill kept out of the log is told now, and none is told twice.
+        self._closed = self._noted = 0
 
     def handle(self, message: bytes) -> bytes:
         """Answer one message; a disk that fails is a refusal like any other, and told as one."""
@@ -161,6 +161,8 @@ class Endpoint:
             self.problems.setdefault(step, str(error.strerror or error))
             raise StorageError(f"{error.filename or self.member.node.directory}: {error.strerror or error}") from error
         self.problems.pop(step, None)
+        if envelope.kind is Kind.CLOSE:
+            self._closed = int(envelope.body)  # the participant took it for a number
         return reply
 
     def _step(self, envelope: Envelope) -> str:
@@ -172,8 +174,7 @@ class Endpoint:
             case Kind.MODEL:
                 return "the model"
             case Kind.CLOSE:
-                self._closed = int(envelope.body)
-                return f"round {self._closed}"
+                return "the end of a round"
             case Kind.OPEN | Kind.ATTEMPT:
                 return f"round {self._closed + 1}"
 

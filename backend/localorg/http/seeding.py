@@ -9,7 +9,7 @@ from starlette.responses import Response
 from localorg.errors import OrgError, SettingsError
 from localorg.http.answers import json_answer
 from localorg.http.calls import Call, Route
-from localorg.seed import plant, read_table
+from localorg.seed import Rates, plant, read_table
 
 __all__ = ["ROUTES"]
 
@@ -29,9 +29,11 @@ def _seed(call: Call) -> Response:
             of=int(asked.get("of", len(entries))),
             limit=None if asked.get("rows") is None else int(asked["rows"]),
         )
+        seed = int(asked.get("seed", 1))
+        rates = Rates.given({str(name): float(rate) for name, rate in dict(asked.get("rates") or {}).items()})
     except (SettingsError, ValueError, TypeError) as wrong:
         raise OrgError("INVALID_INPUT", str(wrong)) from wrong
-    planted = plant(org, table, seed=int(asked.get("seed", 1)))
+    planted = plant(org, table, seed=seed, rates=rates)
     return json_answer({**planted.description, "new": planted.new})
 
 

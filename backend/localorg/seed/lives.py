@@ -27,12 +27,17 @@ class Life:
     row: Row
     changes: tuple[tuple[dt.datetime, Row], ...] = ()
 
+    def joined(self, other: Life) -> Life:
+        """One row that holds both."""
+        changes = sorted((*self.changes, *other.changes), key=lambda change: change[0])
+        return Life({**self.row, **other.row}, tuple(changes))
+
 
 class Writer:
     """Stores lives through the checks that hold for everyone, as the platform itself: it may say when."""
 
     def __init__(self, transaction: Transaction) -> None:
-        """counts: rows made so far by object."""
+        """`counts` holds the rows made so far by object."""
         self.transaction = transaction.acting_as(transaction.context.as_platform())
         self.counts: dict[str, int] = {}
 

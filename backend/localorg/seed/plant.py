@@ -48,9 +48,10 @@ def planted_before(org: Org, data_set: str) -> Planted | None:
     return None if found is None else Planted(found, new=False)
 
 
-def plant(org: Org, table: Table, *, seed: int) -> Planted:
+def plant(org: Org, table: Table, *, seed: int, rates: Rates | None = None) -> Planted:
     """Deploy the org's own fields and fill them, unless that was done before.
 
+    rates: how much lies around an account.
     Raises OrgError where the org refuses; nothing has changed then.
     """
     found = planted_before(org, table.name)
@@ -59,7 +60,7 @@ def plant(org: Org, table: Table, *, seed: int) -> Planted:
     dialect = dialect_of(table, org.alias, seed)
     with org.transaction(org.admin_context().in_system_mode()) as transaction:
         _deploy(transaction, table, dialect)
-        counts = _fill(transaction, table, dialect, f"{seed}/{org.alias}/{table.name}")
+        counts = _fill(transaction, table, dialect, f"{seed}/{org.alias}/{table.name}", rates or Rates())
         description = {**described(table, dialect, alias=org.alias, seed=seed), "records": counts}
         transaction.put_setting(_SETTING + table.name, description)
     return Planted(description, new=True)
@@ -81,13 +82,13 @@ def _deploy(transaction: Transaction, table: Table, dialect: Dialect) -> None:
         transaction.insert("PermissionSetAssignment", [assignment], all_or_none=True)
 
 
-def _fill(transaction: Transaction, table: Table, dialect: Dialect, seeds: str) -> dict[str, int]:
+def _fill(transaction: Transaction, table: Table, dialect: Dialect, seeds: str, rates: Rates) -> dict[str, int]:
     """Rows chunk by chunk, each with what surrounds it; returns how many were made by object."""
     now = transaction.now().replace(microsecond=0)
     writer = Writer(transaction)
     facts = Facts(table, dialect, seeds=seeds, now=now)
     rng = random.Random(f"{seeds}/surroundings")  # noqa: S311 - variety, not secrecy # nosec B311
-    around = Surroundings(writer, rng, now, Rates())
+    around = Surroundings(writer, rng, now, rates)
     for start in range(0, len(table.rows), _CHUNK):
         numbers = range(start, min(start + _CHUNK, len(table.rows)))
         born = [facts.born() for _ in numbers]
@@ -95,7 +96,7 @@ def _fill(transaction: Transaction, table: Table, dialect: Dialect, seeds: str) 
         lives = [facts.lives(number, when) for number, when in zip(numbers, born, strict=True)]
         mains = mains_of(table, numbers, born, around)
         own = [
-            Life({**main.row, **outcome, **fact.row}, (*main.changes, *fact.changes))
+            main.joined(Life(outcome)).joined(fact)
             for main, outcome, (fact, _) in zip(mains, outcomes, lives, strict=True)
         ]
         ids = writer.write(table.object_name, own)

@@ -11,8 +11,9 @@ import datetime as dt
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
+from localorg.errors import SettingsError
 from localorg.seed.ends import case_life, conversion_of, lead_life, opportunity_life
 from localorg.seed.lives import Life, Row, Writer
 from localorg.seed.signals import CONVERSION, ESCALATION, WIN
@@ -34,6 +35,7 @@ _CASES = {
     "Type": ("Electrical", "Electronic", "Mechanical", "Structural", "Other"),
     "Reason": ("Breakdown", "Performance", "Installation", "Equipment Design", "Feedback", "Other"),
 }
+_MOST = 100
 _RECENT = 720  # days that cases, opportunities and leads reach back
 
 
@@ -47,6 +49,17 @@ class Rates:
     cases: float = 0.55
     opportunities: float = 0.28
     leads: float = 0.28
+
+    @classmethod
+    def given(cls, rates: Mapping[str, float]) -> Rates:
+        """The usual ones, these apart. Raises SettingsError for a name that is none, or a rate not from 0 to 100."""
+        known = [each.name for each in fields(cls)]
+        for name, rate in rates.items():
+            if name not in known:
+                raise SettingsError(f"there is no rate {name!r}; one of {', '.join(known)}")
+            if not 0 <= rate <= _MOST:
+                raise SettingsError(f"the rate of {name} is from 0 to {_MOST} an account, not {rate}")
+        return cls(**rates)
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,12 +149,15 @@ def test_orgs_are_seeded_from_a_table(data, tmp_path):
         writer.writerow(["MonthlyCharges", "Contract", "left"])
         writer.writerows([n * 1.5, ("one", "two", "three")[n % 3], ("yes", "no")[n % 2]] for n in range(40))
     document = up(data)
-    done = localorg("seed", "--data-set", table, "--data", data, "--json")
+    refused = localorg("seed", "--data-set", table, "--data", data, "--rate", "wonders=1")
+    assert (refused.returncode, "there is no rate 'wonders'" in refused.stderr) == (2, True)
+    done = localorg("seed", "--data-set", table, "--data", data, "--rate", "leads=0", "--json")
     assert done.returncode == 0, done.stderr
     seeded = json.loads(done.stdout)["orgs"]
     assert [org["records"]["Account"] for org in seeded] == [20, 20]
     assert len(names(document, document["orgs"][0])) == 20
     assert [org["new"] for org in seeded] == [True, True]
+    assert all("Lead" not in org["records"] and "Task" in org["records"] for org in seeded)
     again = localorg("seed", "--data-set", table, "--data", data, "--participants", 4, "--seed", 9, "--json")
     assert json.loads(again.stdout)["orgs"] == [{**org, "new": False} for org in seeded]
     said = localorg("seed", "--data-set", table, "--data", data).stdout

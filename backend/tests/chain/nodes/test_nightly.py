@@ -338,10 +338,16 @@ class Killer:
 
 @pytest.fixture
 def task_of(node, cci_program, tmp_path):
-    """(name, option=value ...) -> exit status and lines of a CumulusCI task."""
-    program = tmp_path / "fedcrm"
+    """(name, option=value ...) -> exit status and lines of a CumulusCI task.
+
+    Its `fedcrm` notes what it is asked, and leaves `node run` and `federation run` out: others run those.
+    """
+    program, asked = tmp_path / "fedcrm", tmp_path / "asked"
     line = [sys.executable, "-c", "from fedcrm.cli import main; main()"]
-    program.write_text(f'#!/bin/sh\nexport PYTHONPATH={shlex.quote(str(ROOT / "backend"))}\n{shlex.join(line)} "$@"\n')
+    program.write_text(
+        f'#!/bin/sh\necho "$@" >> {shlex.quote(str(asked))}\n[ "$2" = run ] && exit 0\n'
+        f'export PYTHONPATH={shlex.quote(str(ROOT / "backend"))}\nexec {shlex.join(line)} "$@"\n'
+    )
     program.chmod(0o700)
 
     def run(name, **options):
@@ -360,21 +366,38 @@ def task_of(node, cci_program, tmp_path):
         client.session.close()
         return done.returncode, done.stdout + done.stderr
 
+    run.asked = lambda: asked.read_text("utf-8").splitlines()
     return run
 
 
-def test_a_round_by_cumulusci_trains_with_two_peers_and_its_scores_are_found(node, task_of):
-    before = json.loads(node("status", "--json")[1])["tasks"][0]["serving"]
+def test_a_round_by_cumulusci_is_two_nights_and_a_training_with_made_up_peers_between(node, task_of):
     status, said = task_of("RunRound", epsilon="4")
     assert status == 0, said
+    peers = [node.directory.with_name(f"north-peer{number}") for number in (1, 2)]
+    nights = [line for line in task_of.asked() if line.startswith("node run")]
+    assert nights == [f"node run --node {node.directory} --task churn"] * 2
+    (training,) = (line for line in task_of.asked() if line.startswith("federation run"))
+    listed = " ".join(f"--nodes {place}" for place in (node.directory, *peers))
+    assert training.startswith(f"federation run {listed} --task churn --out {node.directory}-round --epsilon 4 --fast")
+    own = load_data_set(node.directory / "data" / "churn", task="churn")
+    for peer in peers:
+        made = load_data_set(peer / "data" / "churn", task="churn")
+        assert list(made.columns) == list(own.columns)
+        assert len(made.participants) == 1
+        assert 0.2 < made.label.mean() < 0.8
+    status, said = task_of("RunRound", epsilon="4")  # the peers are there
+    assert status == 0, said
+    assert len([line for line in task_of.asked() if line.startswith("node init")]) == len(peers)
+
+
+def test_cumulusci_finds_fresh_scores_of_the_model_that_serves_or_says_what_is_missing(node, task_of):
     status, said = task_of("CheckScores")
     assert status == 0, said
-    version = json.loads(node("status", "--json")[1])["tasks"][0]["serving"]["version"]
-    assert before is None or version != before["version"]
-    assert f"churn: {ACCOUNTS} scores of {version}" in said
-    sent = json.loads(node("outgoing", "--json")[1])
-    assert any(line["charge"] for line in sent)
+    assert f"churn: {ACCOUNTS} scores of churn-r3-0001" in said
+    status, said = task_of("CheckScores", tasks="case_escalation")
+    assert status == 1
+    assert "refused: case_escalation: no model serves it; run fedcrm_run_round first." in said
     node.packaged.empty("Prediction__c")
     status, said = task_of("CheckScores")
     assert status == 1
-    assert f"refused: churn: the org has no score of {version}, which serves" in said
+    assert "refused: churn: the org has no score of churn-r3-0001, which serves" in said

@@ -12,7 +12,16 @@ from typer.testing import CliRunner
 from fedcrm.cli import app
 from fedcrm.errors import BlockRefused, OrgUnreachable, RunRefused, SettingsError, StorageError
 from fedcrm.evaluation.locking import only_one
-from fedcrm.nodes import DataSet, Night, Nightly, NodeConfiguration, OrganisationNode, Scores, planned_steps, status_of
+from fedcrm.nodes import (
+    Night,
+    Nightly,
+    NodeConfiguration,
+    OrganisationNode,
+    Scores,
+    WrittenVectors,
+    planned_steps,
+    status_of,
+)
 from fedcrm.nodes.nightly_state import STEPS
 from fedcrm.salesforce import Orgs, Purpose, RegisteredOrg, RowFailure, Secret, SessionToken, WriteReport
 from fedcrm.salesforce.blocks import TransportKey
@@ -53,7 +62,7 @@ class Double:
     def write_training(self, task, out, organisation):
         self.note(task, Purpose.TRAINING, "write")
         out.mkdir(exist_ok=True)
-        return DataSet("run", 5, 3)
+        return WrittenVectors("run", 5, 3)
 
     def score(self, registry, task, *, scored_at, change, top, failures):
         self.note(task, Purpose.SCORING, "score")

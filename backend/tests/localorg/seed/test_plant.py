@@ -213,6 +213,31 @@ def test_planting_is_repeatable(directory, tmp_path, clock):
     assert seen[0] == seen[1]
 
 
+@pytest.mark.parametrize(
+    ("task", "name", "field"),
+    [
+        ("lead_conversion", "Lead", "IsConverted"),
+        ("win_probability", "Opportunity", "IsWon"),
+        ("case_escalation", "Case", None),
+    ],
+)
+def test_a_table_of_another_task_decides_the_platforms_own_outcome(directory, org, task, name, field):
+    table = replace(read_table(directory, participant=0, of=2), task=task)
+    about = plant(org, table, seed=1).description
+    flag = about["outcome"]["field"]
+    assert about["records"][name] == 60
+    if field is not None:
+        found = rows(org, f"SELECT {flag}, {field} FROM {name}")
+        assert all(row[flag] is row[field] for row in found)
+    else:
+        found = rows(org, f"SELECT Id, {flag} FROM Case")
+        raised = {row["CaseId"] for row in rows(org, "SELECT CaseId FROM CaseHistory WHERE Field = 'IsEscalated'")}
+        raised |= {row["CaseId"] for row in rows(org, "SELECT CaseId FROM CaseHistory WHERE NewValue = 'High'")}
+        assert all(row[flag] is (row["Id"] in raised) for row in found)
+    assert sum(row[flag] for row in found) == sum(table.outcomes)
+    assert rows(org, "SELECT Id FROM Task")
+
+
 def test_an_org_with_a_namespace_is_seeded_alike(directory, tmp_path, clock):
     """The document has names without the org's own prefix, as its own tools may write them."""
     org = Org.create(tmp_path, alias="acme", number=8, namespace="fedcrm", clock=clock)
