@@ -39,7 +39,7 @@ def commands(text):
 
 def groups(command):
     """Commands by name of a group, none of a leaf. By attribute: typer has its own copy of click's classes."""
-    return getattr(command, "commands", {})
+    return {name: getattr(one, "loaded", one) for name, one in getattr(command, "commands", {}).items()}
 
 
 def leaves(command, path=()):

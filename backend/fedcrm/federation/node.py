@@ -14,13 +14,14 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import quote, unquote
 
 from fedcrm.errors import SettingsError, StorageError
 from fedcrm.federation.journal import NodeJournal
 from fedcrm.files import write_atomically
+from fedcrm.node_settings import NodeSettings
 from fedcrm.privacy import AttemptCap, Ledger, NoisyAnswers
 from fedcrm.secagg import Identity
 
@@ -43,25 +44,6 @@ def directory_name(organisation: str) -> str:
 def organisation_name(directory: str) -> str:
     """Inverse of directory_name."""
     return unquote(directory)
-
-
-@dataclass(frozen=True, slots=True)
-class NodeSettings:
-    """Fixed when the node is created.
-
-    epsilon_budget, delta: limit of one governance period.
-    unit:                  the privacy unit.
-    database:              URL of the node's database; None: node.sqlite beside this file.
-    pure_share:            of epsilon, for counts and calibration; in [0, 1).
-    """
-
-    organisation: str
-    epsilon_budget: float
-    delta: float
-    unit: str
-    period: str
-    database: str | None = None
-    pure_share: float = 0.04
 
 
 class Node:
@@ -122,15 +104,8 @@ class Node:
 
     @staticmethod
     def read_settings(directory: Path) -> NodeSettings:
-        """Raises SettingsError unless the directory holds a node.json of the right form."""
-        path = directory / "node.json"
-        try:
-            raw = json.loads(path.read_text("utf-8"))
-            return NodeSettings(**raw)
-        except FileNotFoundError as error:
-            raise SettingsError(f"{directory} is not a node: it has no node.json") from error
-        except (OSError, ValueError, TypeError) as error:
-            raise SettingsError(f"{path} cannot be read as a node's settings") from error
+        """NodeSettings.read, for whoever has a Node at hand."""
+        return NodeSettings.read(directory)
 
     @property
     def models(self) -> Path:
