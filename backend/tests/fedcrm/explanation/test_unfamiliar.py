@@ -1,4 +1,4 @@
-"""Coverage of the likely range in worlds that no figure of it was chosen on (docs/explanations.md has 24 of them)."""
+"""Coverage of the likely range in worlds that no figure of it was chosen on (docs/explanations.md has 16 of them)."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from .unfamiliar import unfamiliar_world
 @pytest.mark.slow
 def test_nine_of_ten_true_probabilities_lie_in_the_range_in_worlds_not_tuned_on():
     found = {kind: [] for kind in KINDS}
-    for seed in range(4):
+    for seed in range(100, 103):
         world = unfamiliar_world(seed)
         for kind in KINDS:
             found[kind].append(coverage(world, kind)[0])
