@@ -36,6 +36,9 @@ const actions = {
     async click({ name, role = 'button' }) {
         await page.getByRole(role, { name }).first().click();
     },
+    async disabled({ name }) {
+        return page.getByRole('button', { name }).first().isDisabled();
+    },
     async label({ text }) {
         await page.getByText(text, { exact: true }).click();
     },

@@ -172,6 +172,10 @@ export default class FedcrmScoreExplainer extends LightningElement {
     get hintText() {
         return hint;
     }
+    /** A result is seen anyway and only spoken; that something is under way has to be seen as well. */
+    get announcementClass() {
+        return this.busy ? 'waiting' : 'slds-assistive-text';
+    }
     get scoreText() {
         return plain(this.explanation.score, DECIMALS);
     }
