@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 import pytest
-import requests
 import sqlalchemy as sa
 
 from fedcrm.service import tables
@@ -97,13 +96,11 @@ def test_while_the_service_takes_its_time_the_page_says_so_and_stays_usable(worl
     page.do("image", name="out of 100")
 
 
-def test_while_the_org_takes_its_time_there_is_a_box_that_says_loading(world, page, deal):
-    def slowly(times: int) -> None:
-        fault = {"kind": "delay", "path": "/_local/aura/PredictionController", "delay": 1.5, "times": times}
-        answer = requests.post(f"{world.org.url}/_local/faults", json=fault, verify=world.org.ca_file, timeout=30)
-        assert answer.ok, answer.text
-
-    slowly(4)
-    page.look("loading", deal, sign="Loading")
-    requests.delete(f"{world.org.url}/_local/faults", verify=world.org.ca_file, timeout=30)
-    page.open(deal, sign="Why")
+def test_while_the_org_takes_its_time_there_is_a_box_that_says_loading(page, deal):
+    page.do("hold")
+    try:
+        page.look("loading", deal, sign="Loading")
+        assert page.do("part", id="loading") is not None
+    finally:
+        page.do("release")
+    page.do("see", text="Why")
