@@ -28,6 +28,7 @@ FedCRMError
 ├── FederationError
 │   ├── AttemptVoid             this attempt cannot be completed; another may
 │   │   └── ContributorsMissing masks cannot cancel without these uploads
+│   ├── ParticipantsMissing     a training cannot go on with who is left; `.missing` says who is out and why
 │   └── TrainingStopped         no further attempt will be made, and why
 ├── BlockRefused                a staged block of another run, vocabulary, key or place
 ├── SalesforceError             an org, or the way to it; `.org` is its alias, `.remedy` what to do
@@ -58,7 +59,7 @@ Messages are for whoever is on call; programs read the attributes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 __all__ = [
@@ -86,6 +87,7 @@ __all__ = [
     "OrgUnavailable",
     "OrgUnreachable",
     "OutOfLane",
+    "ParticipantsMissing",
     "PeerError",
     "PrivacyError",
     "ProtocolError",
@@ -299,6 +301,14 @@ class ContributorsMissing(AttemptVoid):
     def __init__(self, *, missing: tuple[str, ...]) -> None:
         super().__init__(f"no usable upload from {', '.join(missing)}: the attempt is void")
         self.missing = missing
+
+
+class ParticipantsMissing(FederationError):
+    """A training cannot begin or go on with who is left. missing: by organisation, since when it is out and why."""
+
+    def __init__(self, reason: str, missing: Mapping[str, str]) -> None:
+        super().__init__("; ".join((reason, *(f"{name} is out ({why})" for name, why in missing.items()))))
+        self.reason, self.missing = reason, dict(missing)
 
 
 class TrainingStopped(FederationError):

@@ -25,6 +25,8 @@ COMMANDS = {
         "fedcrm.cli.extract",
         "Start a run in the org or find the one under way, read what is complete, and write it as a data set.",
     ),
+    "federation": Place("fedcrm.cli.federation", "Train over organisations' nodes."),
+    "node": Place("fedcrm.cli.node", "One organisation's node: make it, run its nightly work, look after it."),
     "org": Place("fedcrm.cli.org", "Salesforce orgs: add, list, check and remove them."),
     "schema": Place("fedcrm.cli.schema", "The objects and fields of an org."),
     "score": Place(

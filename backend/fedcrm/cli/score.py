@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from fedcrm.cli.org import DEFAULT_ORGS, OrgsOption
-from fedcrm.salesforce import Orgs, Purpose, Staging
-from fedcrm.service import Service, bring_scores, read_settings
+from fedcrm.nodes import OwnOrg, utc_text
+from fedcrm.salesforce import Purpose
+from fedcrm.service import Service, read_settings
 
 __all__ = ["score"]
 
@@ -33,24 +34,17 @@ def score(
     orgs: OrgsOption = DEFAULT_ORGS,
 ) -> None:
     """Run the org's scoring extraction, score its vectors and write the scores back; a second time changes nothing."""
-    registry = Orgs.open(orgs)
-    pairing = registry.pairing(org).require()
-    client = registry.connect(org)
+    own = OwnOrg.open(orgs, org, say=lambda line: typer.echo(f"{org}: {line}"))
     service = Service.open(read_settings(**({} if data is None else {"data": data})))
     try:
-        model = service.registry.serving(str(pairing.org_id), task)
-        store = registry.blocks(org, task, Purpose.SCORING)
-        staging = Staging(client, pairing, store, task, Purpose.SCORING, say=lambda line: typer.echo(f"{org}: {line}"))
+        service.registry.serving(own.org_id, task)  # before the org is troubled
+        staging = own.staging(task, Purpose.SCORING)
         staging.wait(staging.start(), patience)
         staging.fetch()
-        run, vectors = staging.vectors()
-        moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        done = bring_scores(
-            client,
-            pairing,
-            model,
-            run,
-            vectors,
+        moment = utc_text(datetime.now(UTC))
+        scores = own.score(
+            service.registry,
+            task,
             scored_at=moment,
             change=change,
             top=top,
@@ -59,12 +53,8 @@ def score(
         )
     finally:
         service.close()
-    typer.echo(
-        f"{org}: {done.scored} scored by {model.facts.origin} model {model.facts.version}, "
-        f"{done.written.saved} written ({done.written.created} new), {len(done.written.failed)} refused by the org"
-    )
-    if done.marked.saved:
-        typer.echo(f"{org}: {done.marked.saved} marked stale: they could not be scored anew")
+    own.say(scores.words)
+    done = scores.done
     for reason in done.refusals:
         typer.echo(f"{org}: {done.refused} vectors were not scored: {reason}")
     for failure in (*done.written.failed, *done.marked.failed)[:5]:

@@ -23,10 +23,10 @@ from fedcrm.service.messages import Record
 from fedcrm.service.predictions import model_reply, score_records
 from fedcrm.service.registry import LoadedModel
 
-__all__ = ["ScoredRun", "bring_scores"]
+__all__ = ["RENEW_AFTER", "ScoredRun", "bring_scores"]
 
 _BATCH = 1_000  # vectors explained at a time
-_RENEW_AFTER = timedelta(days=5)  # under Extraction_Setting__mdt.Stale_After_Days__c as it ships, 7
+RENEW_AFTER = timedelta(days=5)  # under Extraction_Setting__mdt.Stale_After_Days__c as it ships, 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class ScoredRun:
     refused: int
     refusals: tuple[str, ...]
     written: WriteReport
-    marked: WriteReport
+    marked: WriteReport = WriteReport(0, 0, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def bring_scores(
     change: float = 1.0,
     top: int | None = None,
     failures: Path | None = None,
-    renew_after: timedelta = _RENEW_AFTER,
+    renew_after: timedelta = RENEW_AFTER,
 ) -> ScoredRun:
     """Score vectors by the model that serves, write what is new, moved or old, mark what could not be renewed.
 
