@@ -19,11 +19,11 @@ import caption from '@salesforce/label/c.FedCRM_Ui_FactorsCaption';
 const OWN = 'own_data';
 
 /** What the federation and what the own data add; a node that does not say has given all of it to one source. */
-function parts({ source, points, federationPoints, ownPoints }) {
-    if (typeof federationPoints === 'number' && typeof ownPoints === 'number') {
-        return [federationPoints, ownPoints];
+function parts(share) {
+    if (typeof share.federationPoints === 'number' && typeof share.ownPoints === 'number') {
+        return [share.federationPoints, share.ownPoints];
     }
-    return source === OWN ? [0, Number(points)] : [Number(points), 0];
+    return share.source === OWN ? [0, Number(share.points)] : [Number(share.points), 0];
 }
 
 /**
