@@ -56,6 +56,6 @@ def test_the_document_names_every_refusal_and_no_status_we_never_send(running):
 def test_the_document_has_an_example_for_every_body(running):
     schemas = running.client.get("/openapi.json").json()["components"]["schemas"]
     bodies = [n for n in schemas if n.endswith("Request")]
-    assert len(bodies) == 5
+    assert len(bodies) == 6
     assert all(schemas[n].get("examples") for n in bodies)
     assert running.predict([record()], org_id=ORG).status_code == 200
