@@ -26,6 +26,7 @@ from fedcrm.service.registry import LoadedModel
 __all__ = ["RENEW_AFTER", "ScoredRun", "bring_scores"]
 
 _BATCH = 1_000  # vectors explained at a time
+_NOTHING = WriteReport(0, 0, ())
 RENEW_AFTER = timedelta(days=5)  # under Extraction_Setting__mdt.Stale_After_Days__c as it ships, 7
 
 
@@ -42,7 +43,7 @@ class ScoredRun:
     refused: int
     refusals: tuple[str, ...]
     written: WriteReport
-    marked: WriteReport = WriteReport(0, 0, ())
+    marked: WriteReport = _NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +166,7 @@ def _upsert(
     client: Client, pairing: Pairing, rows: Sequence[Mapping[str, object]], failures: Path | None
 ) -> WriteReport:
     if not rows:
-        return WriteReport(0, 0, ())
+        return _NOTHING
     target, by = pairing.name("Prediction__c"), pairing.name("Entity_Key__c")
     return WriteBack(client).upsert(target, by, rows, failures=failures)
 
