@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +27,9 @@ def score(
         int | None, typer.Option(min=0, help="Of entities without a score, only so many with the highest.")
     ] = None,
     failures: Annotated[Path | None, typer.Option(help="A CSV of the rows that the org refused.")] = None,
+    renew_after: Annotated[
+        float, typer.Option(min=0, help="Days after which a score is written though it did not move.")
+    ] = 5.0,
     patience: Annotated[float, typer.Option(help="Seconds to wait for the org's run, at most.", min=0)] = _DAY,
     orgs: OrgsOption = DEFAULT_ORGS,
 ) -> None:
@@ -39,14 +42,22 @@ def score(
         staging.wait(staging.start(), patience)
         staging.fetch()
         moment = utc_text(datetime.now(UTC))
-        scores = own.score(service.registry, task, scored_at=moment, change=change, top=top, failures=failures)
+        scores = own.score(
+            service.registry,
+            task,
+            scored_at=moment,
+            change=change,
+            top=top,
+            failures=failures,
+            renew_after=timedelta(days=renew_after),
+        )
     finally:
         service.close()
     own.say(scores.words)
     done = scores.done
     for reason in done.refusals:
         typer.echo(f"{org}: {done.refused} vectors were not scored: {reason}")
-    for failure in done.written.failed[:5]:
+    for failure in (*done.written.failed, *done.marked.failed)[:5]:
         typer.echo(f"{org}: {failure.key}: {failure.code} {failure.message}")
-    if done.refused or done.written.failed:
+    if done.refused or done.written.failed or done.marked.failed:
         raise typer.Exit(1)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from fedcrm.salesforce import Client, Orgs, Pairing, Purpose, Retry, Staging, write_data_set, write_vectors
-from fedcrm.service import Registry, ScoredRun, bring_scores
+from fedcrm.service import RENEW_AFTER, Registry, ScoredRun, bring_scores
 
 __all__ = ["OwnOrg", "Scores", "WrittenVectors", "utc_text"]
 
@@ -45,6 +45,7 @@ class Scores:
         return (
             f"{done.scored} scored by {self.origin} model {self.version}, {done.written.saved} written "
             f"({done.written.created} new), {len(done.written.failed)} refused by the org"
+            + (f", {done.marked.saved} marked stale" if done.marked.saved else "")
         )
 
 
@@ -100,6 +101,7 @@ class OwnOrg:
         change: float,
         top: int | None,
         failures: Path | None,
+        renew_after: timedelta = RENEW_AFTER,
     ) -> Scores:
         """Score the vectors read so far by the model that serves and write the scores back; see bring_scores.
 
@@ -117,5 +119,6 @@ class OwnOrg:
             change=change,
             top=top,
             failures=failures,
+            renew_after=renew_after,
         )
         return Scores(model.facts.version, model.facts.origin, done)
