@@ -67,7 +67,7 @@ def init(
     _say("Next:")
     steps = [
         f"fedcrm org pair {org}{_orgs_words(orgs)}",
-        "fedcrm schema propose, check and apply (docs/admin-guide.md)",
+        "fedcrm schema check, then apply (docs/admin-guide.md)",
     ]
     for number, step in enumerate([*steps, f"fedcrm node run --node {directory}"], start=1):
         _say(f"  {number}. {step}")
