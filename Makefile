@@ -7,14 +7,14 @@ PYTHON := $(CURDIR)/$(VENV)/bin/python
 FEDCRM := $(CURDIR)/$(VENV)/bin/fedcrm
 READY  := $(VENV)/.ready
 NODE_READY := node_modules/.ready
-OUT    ?= out/demo
+OUT    ?= out/chain
 # One thread a process: with two, BLAS and XGBoost fight over two cores and lose.
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 # Where no Node of its own is at hand, it comes into the virtual environment.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help setup demo test test-fast bench faults lint format lock clean postgresql tools java chromium package-tools package-check scan screenshots
+.PHONY: help setup demo demo-fast test test-fast bench faults lint format reference lock clean postgresql tools java chromium package-tools package-check scan screenshots
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/  make \1\t\2/' | expand -t 20
@@ -28,7 +28,11 @@ $(READY): backend/pyproject.toml backend/requirements-dev.lock
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable backend
 	@touch $@
 
-demo: $(READY) ## nine organisations train one private model, compared with what each could do alone
+demo: $(READY) ## from nine Salesforce orgs and back: package, extraction, private training, scores on records
+	$(FEDCRM) chain --out $(OUT)
+
+demo-fast: OUT := out/demo-fast
+demo-fast: $(READY) ## the training alone, on the table itself: nine organisations compared with what each could do alone
 	@if test -d $(OUT); then $(FEDCRM) demo --out $(OUT) --resume; else $(FEDCRM) demo --out $(OUT); fi
 
 test: lint postgresql tools package-tools ## everything: linters, unit, property, process and end-to-end tests
@@ -49,6 +53,9 @@ lint: $(READY) ## ruff, mypy --strict, bandit, import-linter
 
 format: $(READY) ## let ruff lay the code out
 	cd backend && $(PYTHON) -m ruff format . && $(PYTHON) -m ruff check --fix .
+
+reference: $(READY) ## docs/reference/commands.md and docs/settings.md anew, from the code
+	cd backend && $(PYTHON) -m reference
 
 lock: $(READY) ## resolve backend/pyproject.toml anew into the two lock files
 	$(PYTHON) -m pip install --quiet pip-tools

@@ -1,6 +1,7 @@
 const { jestConfig } = require('@salesforce/sfdx-lwc-jest/config');
 
 module.exports = {
+    testTimeout: 30000, // machines that run several suites at once are slow, not wrong
     ...jestConfig,
     globalSetup: '<rootDir>/force-app/test/jest/labels.cjs',
     setupFilesAfterEnv: [...(jestConfig.setupFilesAfterEnv ?? []), '<rootDir>/force-app/test/jest/setup.cjs'],

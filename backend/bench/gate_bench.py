@@ -28,6 +28,11 @@ WORSE = 0.2
 """Epsilon of a model whose noise has eaten most of it: what a gate is there to refuse."""
 
 
+def tables() -> dict[str, list[dict[str, Any]]]:
+    """What `make bench` measures of it, by title."""
+    return {"gate": rows([telco_demo()])}
+
+
 def rows(sets: Iterable[DataSet], epsilon: float = 8.0, seeds: int = 3, redraws: int = 3) -> list[dict[str, Any]]:
     """One entry a set: refusals over all organisations, seeds and ordered pairs of `redraws` equal models.
 

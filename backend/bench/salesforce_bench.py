@@ -45,6 +45,11 @@ PAGE = 50_000
 SLOW, FEW = "salesforce-bulk", 10_000  # at its 1,000 to 4,000 rows a second
 
 
+def tables() -> dict[str, list[dict[str, Any]]]:
+    """What `make bench` measures of it, by title."""
+    return {"salesforce": rows()}
+
+
 def rows(count: int = 100_000, many: int = 1_000_000) -> list[dict[str, Any]]:
     """One entry a reader of `count` accounts of 40 columns; the last pages through `many` leads of 4."""
     with tempfile.TemporaryDirectory() as place:

@@ -32,7 +32,7 @@ CLIENTS = 8
 Row = dict[str, float | int | str]
 
 
-def rows() -> dict[str, list[Row]]:
+def tables() -> dict[str, list[Row]]:
     """Three tables: tree shares, explanations in the process, explanations over HTTP."""
     with tempfile.TemporaryDirectory() as folder:
         said, process = _demo(Path(folder))
@@ -164,4 +164,4 @@ def _cpu(work: Callable[[], Any], repeats: int = 5) -> float:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(rows(), indent=1) + "\n")
+    sys.stdout.write(json.dumps(tables(), indent=1) + "\n")

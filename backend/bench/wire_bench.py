@@ -134,6 +134,11 @@ def server_megabytes(directory: Path) -> float:
     return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
 
 
+def tables() -> dict[str, list[dict[str, Any]]]:
+    """What `make bench` measures of it, by title."""
+    return {"local_org_over_the_wire": rows()}
+
+
 def rows(*, million: bool = True) -> list[dict[str, Any]]:
     """A row a figure: what, rows a second (jobs included), peak MB of whoever does it."""
     found: list[dict[str, Any]] = []

@@ -28,7 +28,9 @@ FedCRMError
 ├── FederationError
 │   ├── AttemptVoid             this attempt cannot be completed; another may
 │   │   └── ContributorsMissing masks cannot cancel without these uploads
+│   ├── ParticipantsMissing     a training cannot go on with who is left; `.missing` says who is out and why
 │   └── TrainingStopped         no further attempt will be made, and why
+├── NightFailed                 a node's nightly work that could not be done; `.organisation` whose
 ├── BlockRefused                a staged block of another run, vocabulary, key or place
 ├── SalesforceError             an org, or the way to it; `.org` is its alias, `.remedy` what to do
 │   ├── LoginRefused            the org does not let us in; `.code` is its own word for why
@@ -58,7 +60,7 @@ Messages are for whoever is on call; programs read the attributes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 __all__ = [
@@ -83,9 +85,11 @@ __all__ = [
     "MalformedMessage",
     "MappingError",
     "MechanismError",
+    "NightFailed",
     "OrgUnavailable",
     "OrgUnreachable",
     "OutOfLane",
+    "ParticipantsMissing",
     "PeerError",
     "PrivacyError",
     "ProtocolError",
@@ -301,6 +305,14 @@ class ContributorsMissing(AttemptVoid):
         self.missing = missing
 
 
+class ParticipantsMissing(FederationError):
+    """A training cannot begin or go on with who is left. missing: by organisation, since when it is out and why."""
+
+    def __init__(self, reason: str, missing: Mapping[str, str]) -> None:
+        super().__init__("; ".join((reason, *(f"{name} is out ({why})" for name, why in missing.items()))))
+        self.reason, self.missing = reason, dict(missing)
+
+
 class TrainingStopped(FederationError):
     """No further attempt will be made."""
 
@@ -501,6 +513,14 @@ class ServiceError(FedCRMError):
 
 
 # --- storage -------------------------------------------------------------------------------------
+
+
+class NightFailed(FedCRMError):
+    """A node's nightly work that could not be done. organisation: whose node. line: why, with the remedy."""
+
+    def __init__(self, organisation: str, line: str) -> None:
+        super().__init__(f"{organisation}: {line}")
+        self.organisation, self.line = organisation, line
 
 
 class BlockRefused(FedCRMError):

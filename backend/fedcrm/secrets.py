@@ -23,7 +23,19 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from fedcrm.errors import SecretsLocked, SettingsError
 
-__all__ = ["KeyCommand", "KeyFile", "KeyService", "KeySource", "Secret", "SecretBox", "SecretCommand", "read_secret"]
+__all__ = [
+    "KEY_BYTES",
+    "KeyCommand",
+    "KeyFile",
+    "KeyService",
+    "KeySource",
+    "Secret",
+    "SecretBox",
+    "SecretCommand",
+    "key_source_from_json",
+    "key_source_to_json",
+    "read_secret",
+]
 
 KEY_BYTES = 32
 COMMAND_SECONDS = 60
@@ -138,6 +150,31 @@ class KeyService:
     def key(self) -> bytes:
         """32 bytes. Raises SettingsError."""
         return _storage_key(_run(f"{self.command} unwrap", base64.b64encode(self.wrapped)), self.command)
+
+
+def key_source_to_json(source: KeySource, directory: Path) -> dict[str, str]:
+    """Where a storage key comes from, as a file of `directory` says it; never the key. Raises SettingsError."""
+    match source:
+        case KeyFile(path):
+            inside = path.parent == directory
+            return {"file": path.name if inside else str(path.absolute())}
+        case KeyCommand(command):
+            return {"command": command}
+        case KeyService(command, wrapped):
+            return {"service": command, "wrapped": base64.b64encode(wrapped).decode("ascii")}
+    raise SettingsError(f"a storage key cannot come from {type(source).__name__}")
+
+
+def key_source_from_json(raw: object, path: Path) -> KeySource:
+    """Inverse of key_source_to_json. path: of the file that says it. Raises SettingsError."""
+    match raw:
+        case {"file": str(name)}:
+            return KeyFile(path.parent / name)  # an absolute name stays what it is
+        case {"command": str(command)}:
+            return KeyCommand(command)
+        case {"service": str(command), "wrapped": str(wrapped)}:
+            return KeyService(command, _decode(wrapped.encode(), str(path)))
+    raise SettingsError(f"{path} does not say where the storage key comes from")
 
 
 # --- sealing -------------------------------------------------------------------------------------

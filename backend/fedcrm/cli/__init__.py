@@ -6,37 +6,51 @@ import sys
 
 import typer
 
-from fedcrm.cli.budget import budget
-from fedcrm.cli.demo import demo
-from fedcrm.cli.evaluate import evaluate
-from fedcrm.cli.extract import extract
-from fedcrm.cli.org import org
-from fedcrm.cli.schema import schema
-from fedcrm.cli.score import score
-from fedcrm.cli.serve import serve, settings
-from fedcrm.cli.service import service
+from fedcrm.cli.lazily import Place, lazy_group
 from fedcrm.errors import FedCRMError
 
-__all__ = ["app", "main"]
+__all__ = ["COMMANDS", "app", "main"]
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+COMMANDS = {
+    "budget": Place("fedcrm.cli.budget", "What an organisation has spent of its privacy budget."),
+    "chain": Place(
+        "fedcrm.cli.chain",
+        "Start local orgs, install the package, train, score, and show a record's score; go on with what is in --out.",
+    ),
+    "demo": Place(
+        "fedcrm.cli.demo",
+        "Nine organisations train one private model together and compare it with what each could do alone.",
+    ),
+    "evaluate": Place(
+        "fedcrm.cli.evaluate",
+        "Compare methods on data sets: local, central, federated, personal. Same splits, same noise, several seeds.",
+    ),
+    "extract": Place(
+        "fedcrm.cli.extract",
+        "Start a run in the org or find the one under way, read what is complete, and write it as a data set.",
+    ),
+    "federation": Place("fedcrm.cli.federation", "Train over organisations' nodes."),
+    "node": Place("fedcrm.cli.node", "One organisation's node: make it, run its nightly work, look after it."),
+    "org": Place("fedcrm.cli.org", "Salesforce orgs: add, list, check and remove them."),
+    "schema": Place("fedcrm.cli.schema", "The objects and fields of an org."),
+    "score": Place(
+        "fedcrm.cli.score",
+        "Run the org's scoring extraction, score its vectors and write the scores back; a second time changes nothing.",
+    ),
+    "serve": Place(
+        "fedcrm.cli.serve",
+        "Answer /v1/predictions until told to end; everything else is in the environment (docs/settings.md).",
+    ),
+    "service": Place("fedcrm.cli.service", "Pair organisations with a prediction service, and look after it."),
+    "settings": Place("fedcrm.cli.serve", "Print every setting of the service as a table (Markdown)."),
+}
+
+app = typer.Typer(cls=lazy_group(COMMANDS), no_args_is_help=True, pretty_exceptions_enable=False)
 
 
 @app.callback()
 def fedcrm() -> None:
     """Several organisations train one model together, without pooling their records."""
-
-
-app.command()(demo)
-app.command()(evaluate)
-app.command()(extract)
-app.command()(score)
-app.command()(serve)
-app.command()(settings)
-app.add_typer(budget, name="budget")
-app.add_typer(org, name="org")
-app.add_typer(schema, name="schema")
-app.add_typer(service, name="service")
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fedcrm.errors import LedgerCorrupted, SettingsError
-from fedcrm.federation import Node, NodeSettings
+from fedcrm.node_settings import NodeSettings
 from fedcrm.privacy import Ledger, largest_training, rounds_left, trainings_left
 
 __all__ = ["budget"]
@@ -25,7 +25,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object instea
 @budget.command()
 def show(node: NodeOption, as_json: JsonOption = False) -> None:
     """Spent so far: in this period, by each training, and since the beginning."""
-    settings = Node.read_settings(node)
+    settings = NodeSettings.read(node)
     try:
         ledger = _open(node, settings)
     except LedgerCorrupted as broken:
@@ -72,7 +72,7 @@ def show(node: NodeOption, as_json: JsonOption = False) -> None:
 @budget.command()
 def verify(node: NodeOption, as_json: JsonOption = False) -> None:
     """Check every link of the ledger; anything changed, missing or reordered ends with a non-zero status."""
-    settings = Node.read_settings(node)
+    settings = NodeSettings.read(node)
     try:
         ledger = _open(node, settings)
         head = ledger.verify()
@@ -108,7 +108,7 @@ def forecast(
     as_json: JsonOption = False,
 ) -> None:
     """What still fits into this period: whole trainings by their epsilon, and rounds of those under way."""
-    ledger = _open(node, Node.read_settings(node))
+    ledger = _open(node, NodeSettings.read(node))
     period, spent = ledger.period_budget, ledger.spent()
     for wanted in epsilon or ():
         if not 0 < wanted <= period.epsilon:
@@ -165,7 +165,7 @@ def renew(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Begin a new governance period, with a limit of its own. The sum since the beginning goes on."""
-    settings = Node.read_settings(node)
+    settings = NodeSettings.read(node)
     ledger, limit = _open(node, settings), settings.epsilon_budget if epsilon is None else epsilon
     spent, total = ledger.spent(), ledger.all_time()
     _say(

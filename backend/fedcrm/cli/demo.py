@@ -10,23 +10,16 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from fedcrm.cli.training_view import comparison_table, shown_progress
 from fedcrm.errors import SettingsError
 from fedcrm.evaluation.demo import DemoOptions, run_demo
-from fedcrm.evaluation.demo import Progress as DemoProgress
 from fedcrm.evaluation.results import DemoResults
 from fedcrm.federation import Gate, Quality
 from fedcrm.secagg import collusion_table
 
-__all__ = ["demo"]
-
-STEPS = {
-    "nodes": "a node for each organisation",
-    "rounds": "private, encrypted rounds",
-    "at home": "each organisation on its own rows",
-}
+__all__ = ["demo", "per_organisation"]
 
 
 def demo(
@@ -50,7 +43,7 @@ def demo(
         task=task,
         data=data,
         epsilon=epsilon,
-        epsilon_per_org={} if epsilon_per_org is None else _per_organisation(epsilon_per_org),
+        epsilon_per_org={} if epsilon_per_org is None else per_organisation(epsilon_per_org),
         seed=seed,
         fast=fast,
         k_min=k_min,
@@ -60,29 +53,13 @@ def demo(
         max_per_unit=max_per_unit,
     )
     console = Console()
-    with Progress(
-        TextColumn("{task.description:36}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-    ) as bars:
-        results = run_demo(options, resume=resume, progress=_Bars(bars))
+    with shown_progress(console) as bars:
+        results = run_demo(options, resume=resume, progress=bars)
     _print(console, results, out, explain_collusion=k_min > 0)
 
 
-class _Bars(DemoProgress):
-    def __init__(self, bars: Progress) -> None:
-        self._bars, self._tasks = bars, dict[str, TaskID]()
-
-    def begin(self, step: str, total: int) -> None:
-        self._tasks[step] = self._bars.add_task(STEPS[step], total=total)
-
-    def advance(self, step: str, done: int, total: int) -> None:
-        self._bars.update(self._tasks[step], completed=done, total=total)
-
-
-def _per_organisation(path: Path) -> Mapping[str, float]:
+def per_organisation(path: Path) -> Mapping[str, float]:
+    """Budgets in a JSON file, by organisation. Raises SettingsError."""
     try:
         raw = json.loads(path.read_text("utf-8"))
     except OSError as error:
@@ -97,29 +74,7 @@ def _per_organisation(path: Path) -> Mapping[str, float]:
 
 
 def _print(console: Console, results: DemoResults, out: Path, *, explain_collusion: bool) -> None:
-    ranked = any(o.spearman is not None for o in results.organisations)
-    table = Table(title=f"{results.data_set}: AUC on each organisation's own test rows", title_justify="left")
-    for heading in ("organisation", "rows", "epsilon spent", "local", "federated", "personal", "serves"):
-        table.add_column(heading, justify="left" if heading in ("organisation", "serves") else "right")
-    if ranked:
-        table.add_column("Spearman (most possible)", justify="right")
-    for o in results.organisations:
-        row = [
-            o.name,
-            f"{o.rows:,}",
-            f"{o.epsilon_spent:.3f} of {o.epsilon_budget:g}",
-            *(_percent(v) for v in (o.local, o.federated, o.personal)),
-            o.choice + ("" if o.gate == "accepted" else ", gate refused"),
-        ]
-        if ranked:
-            row.append("-" if o.spearman is None else f"{o.spearman:.3f} ({o.spearman_max:.3f})")
-        table.add_row(*row)
-    table.add_section()
-    means = results.means
-    table.add_row("mean", "", "", *(_percent(means[k]) for k in ("local", "federated", "personal")),
-                  f"as served {_percent(means['chosen'])}")  # fmt: skip
-    table.add_row("central: pooled, no privacy", "", "", "", _percent(results.central), "", "for comparison only")
-    console.print(table)
+    console.print(comparison_table(results))
     if results.left_out:
         console.print(f"Not in the means (fewer than 5 of a class in test): {', '.join(results.left_out)}.")
     if results.stopped_early:
@@ -140,7 +95,3 @@ def _print_collusion(console: Console, results: DemoResults) -> None:
         least = "none is" if row.least_k_min is None else str(row.least_k_min)
         table.add_row(str(row.colluders), least, "yes" if row.safe else "no")
     console.print(table)
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f}"

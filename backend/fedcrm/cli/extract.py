@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from fedcrm.cli.org import DEFAULT_ORGS, OrgsOption
-from fedcrm.salesforce import Orgs, Purpose, Staging, write_data_set, write_vectors
+from fedcrm.nodes import OwnOrg
+from fedcrm.salesforce import Purpose
 
 __all__ = ["extract"]
 
@@ -29,30 +30,25 @@ def extract(
     Safe to break off and to repeat: what was read is kept, sealed, and only what is new is read.
     """
     wanted = _purpose(purpose)
-    registry = Orgs.open(orgs)
-    pairing = registry.pairing(org).require()
-    store = registry.blocks(org, task, wanted)
-    staging = Staging(
-        registry.connect(org), pairing, store, task, wanted, say=lambda line: typer.echo(f"{org}: {line}")
-    )
+    own = OwnOrg.open(orgs, org, say=lambda line: typer.echo(f"{org}: {line}"))
+    staging = own.staging(task, wanted)
     run = staging.start()
     if wait and not run.ended:
-        typer.echo(f"{org}: run {run.key or run.id} is {run.status.lower()}; waiting for its end")
+        own.say(f"run {run.key or run.id} is {run.status.lower()}; waiting for its end")
         run = staging.wait(run, patience)
     for line in run.message.splitlines():
-        typer.echo(f"{org}: {line}")
+        own.say(line)
     staging.fetch()
     if not run.ended:
-        typer.echo(f"{org}: run {run.key or run.id} is {run.status.lower()}; the same command later reads it")
-        if not any(kept.whole for kept in store.runs()):
+        own.say(f"run {run.key or run.id} is {run.status.lower()}; the same command later reads it")
+        if not staging.has_whole_run:
             return
-    bound, vectors = staging.vectors()
     if wanted is Purpose.TRAINING:
-        rows = write_data_set(out, org, bound, vectors)
-        typer.echo(f"{org}: {rows} labelled rows of {len(bound.columns)} features in {out}")
+        written = own.write_training(task, out, org)
+        own.say(f"{written.rows} labelled rows of {written.features} features in {out}")
     else:
-        write_vectors(out, bound, vectors)
-        typer.echo(f"{org}: {len(vectors)} vectors of {len(bound.columns)} features in {out}")
+        written = own.write_scoring(task, out)
+        own.say(f"{written.rows} vectors of {written.features} features in {out}")
 
 
 def _purpose(word: str) -> Purpose:

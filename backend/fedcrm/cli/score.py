@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from fedcrm.cli.org import DEFAULT_ORGS, OrgsOption
-from fedcrm.salesforce import Orgs, Purpose, Staging
-from fedcrm.service import Service, bring_scores, read_settings
+from fedcrm.nodes import OwnOrg, utc_text
+from fedcrm.salesforce import Purpose
+from fedcrm.service import Service, read_settings
 
 __all__ = ["score"]
 
@@ -26,34 +27,37 @@ def score(
         int | None, typer.Option(min=0, help="Of entities without a score, only so many with the highest.")
     ] = None,
     failures: Annotated[Path | None, typer.Option(help="A CSV of the rows that the org refused.")] = None,
+    renew_after: Annotated[
+        float, typer.Option(min=0, help="Days after which a score is written though it did not move.")
+    ] = 5.0,
     patience: Annotated[float, typer.Option(help="Seconds to wait for the org's run, at most.", min=0)] = _DAY,
     orgs: OrgsOption = DEFAULT_ORGS,
 ) -> None:
     """Run the org's scoring extraction, score its vectors and write the scores back; a second time changes nothing."""
-    registry = Orgs.open(orgs)
-    pairing = registry.pairing(org).require()
-    client = registry.connect(org)
+    own = OwnOrg.open(orgs, org, say=lambda line: typer.echo(f"{org}: {line}"))
     service = Service.open(read_settings(**({} if data is None else {"data": data})))
     try:
-        model = service.registry.serving(str(pairing.org_id), task)
-        store = registry.blocks(org, task, Purpose.SCORING)
-        staging = Staging(client, pairing, store, task, Purpose.SCORING, say=lambda line: typer.echo(f"{org}: {line}"))
+        service.registry.serving(own.org_id, task)  # before the org is troubled
+        staging = own.staging(task, Purpose.SCORING)
         staging.wait(staging.start(), patience)
         staging.fetch()
-        run, vectors = staging.vectors()
-        moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        done = bring_scores(
-            client, pairing, model, run, vectors, scored_at=moment, change=change, top=top, failures=failures
+        moment = utc_text(datetime.now(UTC))
+        scores = own.score(
+            service.registry,
+            task,
+            scored_at=moment,
+            change=change,
+            top=top,
+            failures=failures,
+            renew_after=timedelta(days=renew_after),
         )
     finally:
         service.close()
-    typer.echo(
-        f"{org}: {done.scored} scored by {model.facts.origin} model {model.facts.version}, "
-        f"{done.written.saved} written ({done.written.created} new), {len(done.written.failed)} refused by the org"
-    )
+    own.say(scores.words)
+    done = scores.done
     for reason in done.refusals:
         typer.echo(f"{org}: {done.refused} vectors were not scored: {reason}")
-    for failure in done.written.failed[:5]:
+    for failure in (*done.written.failed, *done.marked.failed)[:5]:
         typer.echo(f"{org}: {failure.key}: {failure.code} {failure.message}")
-    if done.refused or done.written.failed:
+    if done.refused or done.written.failed or done.marked.failed:
         raise typer.Exit(1)

@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from fedcrm.errors import SettingsError
+from fedcrm.errors import ServiceError, SettingsError
+from fedcrm.secrets import read_secret
 from fedcrm.service import HEAD, Scope, Service, migrate, open_database, read_settings
 
 __all__ = ["service"]
@@ -46,6 +47,33 @@ def key(
         if not opened.tenants.known(org_id):
             raise SettingsError(f"{org_id} is not paired with this service")
         sys.stdout.write(f"{opened.tenants.new_key(org_id, scope, label).key.reveal()}\n")
+
+
+@service.command()
+def signer(
+    org_id: Annotated[str, typer.Argument(help="A paired organisation.")],
+    certificate: Annotated[
+        Path | None, typer.Option(help="PEM of the certificate (or RSA public key) that the org signs its tokens with.")
+    ] = None,
+    retire: Annotated[str | None, typer.Option(metavar="NAME", help="Believe this one no more, at once.")] = None,
+    data: Data = None,
+) -> None:
+    """Believe tokens that an org signs with a certificate, or stop; without an option: list whom it believes."""
+    if certificate is not None and retire is not None:
+        raise SettingsError("--certificate or --retire, not both")
+    with _open(data) as opened:
+        tenants = opened.tenants
+        if certificate is not None:
+            try:
+                added = tenants.add_signer(org_id, read_secret(certificate).reveal())
+            except ServiceError as refused:
+                raise SettingsError(f"{certificate}: {refused.message}") from refused
+            sys.stdout.write(f"{added}\n")
+        elif retire is not None:
+            if not tenants.retire_signer(org_id, retire):
+                raise SettingsError(f"{org_id} has no signer {retire}")
+        else:
+            sys.stdout.writelines(f"{one.signer_id}\n" for one in tenants.signers(org_id))
 
 
 @service.command(name="migrate")

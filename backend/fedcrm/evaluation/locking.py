@@ -13,10 +13,10 @@ __all__ = ["only_one"]
 
 
 @contextmanager
-def only_one(lock: Path, place: Path) -> Iterator[None]:
+def only_one(lock: Path, place: Path, *, remedy: str = "wait for it, or give another --out") -> Iterator[None]:
     """Hold a lock file for the block; the operating system lets go of it however the process ends.
 
-    lock: made where it is absent, and left: removing it would let two in. place: what the refusal names.
+    lock: made where it is absent, and left: removing it would let two in. place, remedy: what the refusal says.
 
     Raises SettingsError where another process holds it, StorageError where it cannot be made.
     """
@@ -28,5 +28,5 @@ def only_one(lock: Path, place: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as held:
-            raise SettingsError(f"another process is at work in {place}; wait for it, or give another --out") from held
+            raise SettingsError(f"another process is at work in {place}; {remedy}") from held
         yield

@@ -6,10 +6,43 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
 
-__all__ = ["one_thread_each", "settle_in"]
+from fedcrm.errors import FedCRMError, StorageError
+
+__all__ = ["finished", "one_thread_each", "settle_in", "workers"]
+
+T = TypeVar("T")
+
+
+@contextmanager
+def workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
+    """A pool of so many new processes that behave."""
+    with one_thread_each(), ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), settle_in) as pool:
+        yield pool
+
+
+def finished(
+    waiting: Mapping[str, Future[T]], advance: Callable[[int], None]
+) -> tuple[dict[str, T], dict[str, FedCRMError]]:
+    """Results and refusals by name: what one of them cannot do is its own, the others finish.
+
+    advance: told how many have ended.
+    """
+    results: dict[str, T] = {}
+    failed: dict[str, FedCRMError] = {}
+    for done, (name, future) in enumerate(waiting.items(), 1):
+        try:
+            results[name] = future.result()
+        except FedCRMError as error:
+            failed[name] = error
+        except OSError as error:
+            failed[name] = StorageError(f"{error.filename or name}: {error.strerror or error}")
+        advance(done)
+    return results, failed
 
 
 @contextmanager

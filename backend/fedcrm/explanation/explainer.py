@@ -201,6 +201,6 @@ def prepare(
     profile = Profile.fit(schema, X, np.abs(total - total.mean(axis=0)).mean(axis=0), rng)
     refits = resampled_margins(model, schema, X, y, rng)
     spread = Spread.none(X.shape[1]) if refits is None else Spread.fit(profile.cells(X), refits)
-    doubt = Doubt.of(spread, found.margin, 0 if refits is None else len(X))
+    doubt = Doubt.of(model, spread, found.margin, np.asarray(y, np.float64))
     background = Background(calibration, federation, own, profile, doubt, meanings, better)
     return Explainer(schema, parts, background)

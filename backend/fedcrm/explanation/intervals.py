@@ -6,9 +6,8 @@ Variance of the calibrated log-odds, four parts added:
 
 posterior: of the federated tables, cell by cell. bootstrap: of what was fitted at home (`spread`). calibration: of not
 knowing its three numbers. allowance: what no variance sees, that tables, trees and chosen pairs cannot say everything
-and are shrunk: SHAPE + ROWS / n of the variance of the model's own log-odds, n the rows fitted at home (the second
-part only where something was). A convention, set so that coverage holds on invented federations with strong
-interactions; on plain ones the ranges are a little wide.
+and are shrunk: `Allowance`, by kind of model. A convention, set on invented worlds so that coverage holds on others
+(docs/explanations.md has both); on plain ones the ranges are a little wide.
 """
 
 from __future__ import annotations
@@ -20,15 +19,42 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fedcrm.boosting import FederatedModel, LocalModel, PersonalModel
 from fedcrm.explanation.calibration import Calibration, sigmoid
+from fedcrm.explanation.log_odds import Served
 from fedcrm.explanation.spread import Spread
 
-__all__ = ["COVERAGE", "Doubt"]
+__all__ = ["COVERAGE", "Allowance", "Doubt"]
 
 COVERAGE = 0.9
-SHAPE = 0.25
-ROWS = 100.0
 _DEVIATIONS = 1.6448536269514722  # of a normal, for COVERAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """shape V + min(rows / n, 1) (V + floor), V the variance of the model's own log-odds on own records.
+
+    n is 4 p (1 - p) times the rows fitted at home, p the rate of the outcome: it is the rarer class that teaches.
+    floor: of V, for what a model of few rows was too careful to say at all.
+    """
+
+    shape: float
+    rows: float = 0.0
+    floor: float = 0.0
+
+    def variance(self, margins: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+        """margins: of own records, (n,); y: the 0/1 outcomes of the rows fitted at home."""
+        signal = float(np.var(margins)) if len(margins) > 1 else 1.0
+        rate = float(np.mean(y))
+        rows = max(4 * rate * (1 - rate) * len(y), 1.0)
+        return self.shape * signal + min(self.rows / rows, 1.0) * (signal + self.floor)
+
+
+_ALLOWED: Mapping[type[Served], Allowance] = {
+    FederatedModel: Allowance(0.25),
+    PersonalModel: Allowance(0.15, rows=50.0),
+    LocalModel: Allowance(0.25, rows=100.0, floor=0.5),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +68,9 @@ class Doubt:
     allowance: float
 
     @classmethod
-    def of(cls, spread: Spread, margins: NDArray[np.float64], rows: int) -> Doubt:
-        """margins: of own records, (n,); rows: fitted at home, 0 where nothing was."""
-        signal = float(np.var(margins)) if len(margins) > 1 else 1.0
-        return cls(spread, (SHAPE + (min(ROWS / rows, 1.0) if rows else 0.0)) * signal)
+    def of(cls, model: Served, spread: Spread, margins: NDArray[np.float64], y: NDArray[np.float64]) -> Doubt:
+        """margins, y: of own records, (n,) each."""
+        return cls(spread, _ALLOWED[type(model)].variance(margins, y))
 
     def variance(
         self, cells: NDArray[np.uint8], margin: NDArray[np.float64], posterior: NDArray[np.float64]

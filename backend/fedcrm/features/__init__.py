@@ -4,6 +4,8 @@ from fedcrm.features.dataset import Column, DataSet, load_data_set
 from fedcrm.features.derived import Kind
 from fedcrm.features.description import (
     DataSetWarning,
+    DeclaredColumn,
+    DeclaredVocabulary,
     Description,
     Metric,
     PublicCategories,
@@ -18,16 +20,23 @@ from fedcrm.features.proposal import (
     observed_categories,
     observed_ranges,
     propose_schema,
+    schema_of,
 )
 from fedcrm.features.schema import Field, Schema, Table
 from fedcrm.features.split import Part, Split, split
+from fedcrm.features.systems import ColumnFacts, Joined, Systems, join, systems_of
+from fedcrm.features.tasks import task_name
 
 __all__ = [
     "Column",
+    "ColumnFacts",
     "DataSet",
     "DataSetWarning",
+    "DeclaredColumn",
+    "DeclaredVocabulary",
     "Description",
     "Field",
+    "Joined",
     "Kind",
     "Metric",
     "Part",
@@ -35,15 +44,20 @@ __all__ = [
     "PublicRange",
     "Schema",
     "Split",
+    "Systems",
     "Table",
     "block_examples",
     "blocks_of",
     "category_values",
+    "join",
     "load_data_set",
     "observed_categories",
     "observed_ranges",
     "parse_description",
     "propose_schema",
     "read_description",
+    "schema_of",
     "split",
+    "systems_of",
+    "task_name",
 ]

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from fedcrm.errors import DataSetError
 from fedcrm.features.description import BY_ROW, DataSetWarning, Description, read_description
 from fedcrm.features.forms import HALF, as_text, date_format_of, day_number, moment_number, parse_number
+from fedcrm.features.tasks import task_name
 
 __all__ = ["Column", "DataSet", "load_data_set"]
 
@@ -119,8 +120,8 @@ def load_data_set(directory: Path, task: str | None = None) -> DataSet:
         raise DataSetError(directory, "is not a directory")
     origin = _Origin(directory / "dataset.json", directory / "data.csv.gz", directory / "participants.csv.gz")
     description = read_description(origin.description)
-    if task is not None and task != description.task:
-        raise DataSetError(origin.description, f"is about the task '{description.task}', not '{task}'")
+    if task is not None and task_name(task) != description.task:
+        raise DataSetError(origin.description, f"is about the task '{description.task}', not '{task_name(task)}'")
     columns = _read_table(origin.data, description)
     return _assemble(description, columns, _read_participants(origin.participants), origin)
 

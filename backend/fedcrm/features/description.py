@@ -17,10 +17,13 @@ from pathlib import Path
 
 from fedcrm.errors import DataSetError
 from fedcrm.features.forms import as_text, day_number, parse_number
+from fedcrm.features.tasks import task_name
 
 __all__ = [
     "BY_ROW",
     "DataSetWarning",
+    "DeclaredColumn",
+    "DeclaredVocabulary",
     "Description",
     "Metric",
     "PublicCategories",
@@ -67,8 +70,33 @@ class PublicCategories:
 
 
 @dataclass(frozen=True, slots=True)
+class DeclaredColumn:
+    """A column as its org's feature definition declares it.
+
+    kind:  number, category or flag. unit: of a number, "" = none. decimals: kept of a number.
+    block: the feature block it belongs to; "" = the vocabulary that all share.
+    """
+
+    name: str
+    kind: str
+    unit: str = ""
+    decimals: int = 0
+    block: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredVocabulary:
+    """What an org's extractor measures, in its order. digest: the org's name for it, 64 hex digits."""
+
+    digest: str
+    columns: tuple[DeclaredColumn, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Description:
     """A data set's public facts.
+
+    task:         by its name inside (`tasks.task_name`).
 
     positive:     label values that count as 1; everything else is 0.
     drop, keep:   columns left out, or the only ones taken; never both. None: not given.
@@ -79,6 +107,7 @@ class Description:
     participants: expected names, with their number of rows where it is given; empty: not given.
     unit:         column with the privacy unit's id; None: each row is a unit.
     ranges:       by column, or by "A / B" for the ratio of two numeric columns.
+    vocabulary:   what the feature definitions of an org declare; None: nobody declared what the columns are.
     """
 
     name: str
@@ -99,6 +128,7 @@ class Description:
     unit: str | None = None
     ranges: Mapping[str, PublicRange] = field(default_factory=dict)
     categories: Mapping[str, PublicCategories] = field(default_factory=dict)
+    vocabulary: DeclaredVocabulary | None = None
 
     def features(self, header: Sequence[str]) -> tuple[str, ...]:
         """Columns of a header that may become features, in its order: neither label, privacy unit nor label source."""
@@ -114,6 +144,8 @@ class Description:
             named.append(str(self.order))
         for key in self.ranges:
             named += ratio_of(key) or (key,)
+        if self.vocabulary is not None:
+            named += [column.name for column in self.vocabulary.columns]
         return tuple(dict.fromkeys(named))
 
 
@@ -155,7 +187,7 @@ def parse_description(raw: object, path: Path) -> Description:
     missing, sentinels = read.missing()
     description = Description(
         name=read.text("name"),
-        task=read.text("task"),
+        task=task_name(read.text("task")),
         label=read.text("label"),
         positive=read.positive(),
         drop=read.names("drop"),
@@ -172,6 +204,7 @@ def parse_description(raw: object, path: Path) -> Description:
         unit=read.optional_text("unit"),
         ranges=read.ranges(),
         categories=read.categories(),
+        vocabulary=read.vocabulary(),
     )
     _refuse_contradictions(description, path)
     return description
@@ -305,6 +338,29 @@ class _Reader:
             default = PublicCategories.__dataclass_fields__["source"].default
             found[column] = PublicCategories(texts, str(given.get("source", default)))
         return found
+
+    def vocabulary(self) -> DeclaredVocabulary | None:
+        value = self.mapping("vocabulary")
+        if not value:
+            return None
+        digest, listed = value.get("digest"), value.get("columns")
+        if not isinstance(digest, str) or not isinstance(listed, list):
+            raise self.wrong("vocabulary", "must hold a digest and a list of columns")
+        columns = tuple(self.declared(entry) for entry in listed)
+        if len({column.name for column in columns}) < len(columns):
+            raise self.wrong("vocabulary", "declares a column twice")
+        return DeclaredVocabulary(digest, columns)
+
+    def declared(self, entry: object) -> DeclaredColumn:
+        raw = {} if not isinstance(entry, dict) else {k: "" if v is None else v for k, v in entry.items()}
+        if set(raw) != set(_COLUMN) or not all(isinstance(raw[key], kind) for key, kind in _COLUMN.items()):
+            raise self.wrong("vocabulary", f"declares each column by {', '.join(_COLUMN)}")
+        if raw["kind"] not in ("number", "category", "flag"):
+            raise self.wrong("vocabulary", f"calls '{raw['name']}' a {raw['kind']}: neither number, category nor flag")
+        return DeclaredColumn(**raw)  # type: ignore[arg-type]  # each value's type was checked just above
+
+
+_COLUMN = {"name": str, "kind": str, "unit": str, "decimals": int, "block": str}
 
 
 def _refuse_contradictions(d: Description, path: Path) -> None:

@@ -1,15 +1,14 @@
-"""Propose the public schema of a data set: from the description and the form of its columns, nothing else.
+"""Propose the public schema: from what organisations say of their systems (`systems`), nothing else.
 
-What is read off records here is one word a column (`forms.form_of`), the format of dates, and which participants
-have a column at all; these are facts about the organisations' systems that are agreed when they join. Ranges and
-categories are never read off records: where the description does not give them, they stay open for the learner
-to ask, with a charge.
+Ranges and categories are never read off records: where nobody gave public ones, they stay open for the learner to
+ask, with a charge.
 """
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -17,40 +16,54 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedcrm.errors import DataSetError
-from fedcrm.features.dataset import Column, DataSet
+from fedcrm.features.dataset import DataSet
 from fedcrm.features.derived import MOST_DERIVED, RULES, TRANSFORMS, Kind, is_money
-from fedcrm.features.description import DataSetWarning, Description, ratio_of
-from fedcrm.features.forms import HALF, Form, date_format_of, form_of, has_clock, is_missing, parse_number
+from fedcrm.features.description import DataSetWarning, ratio_of
+from fedcrm.features.forms import Form
 from fedcrm.features.schema import Field, Schema, spreads_by_factor
+from fedcrm.features.systems import ColumnFacts, Systems, given_values, systems_of
 
-__all__ = ["block_examples", "blocks_of", "category_values", "observed_categories", "observed_ranges", "propose_schema"]
+__all__ = [
+    "block_examples",
+    "blocks_of",
+    "category_values",
+    "observed_categories",
+    "observed_ranges",
+    "propose_schema",
+    "schema_of",
+]
 
 
 def propose_schema(data: DataSet, *, block_min: int = 3) -> Schema:
+    """The schema for the participants of one data set: `schema_of` what their systems have."""
+    return schema_of(systems_of(data), block_min=block_min)
+
+
+def schema_of(systems: Systems, *, block_min: int = 3) -> Schema:
     """The schema to agree on, base fields first, derived fields after them.
 
     block_min: a column that fewer than this many participants have is left out (unless all have it): a block
         needs company to hide in.
 
-    Warns (DataSetWarning) for every column left out. Raises DataSetError where the description does not fit.
+    Warns (DataSetWarning) for every column left out. Raises DataSetError where a description does not fit.
     """
-    proposal = _Proposal(data, block_min)
+    proposal = _Proposal(systems, block_min)
     base: list[Field] = []
     derived: list[Field] = []
-    for name, column in data.columns.items():
+    for name, column in systems.columns.items():
         block = proposal.block_of(name)
-        form = proposal.form_of(name, column)
-        if block is None or form is None:
+        if block is None or not proposal.is_feature(name, column):
             continue
-        base += proposal.base_fields(name, form, block[0])
-        derived += proposal.derived_fields(name, form, block[0])
+        base += proposal.base_fields(name, column, block[0])
+        derived += proposal.derived_fields(name, column, block[0])
     declared = [*proposal.sentinel_fields(), *proposal.ratio_fields()]
     if len(derived) > MOST_DERIVED:
-        _left_out(data, ", ".join(f.name for f in derived[MOST_DERIVED:]), "more derived fields than budget is worth")
+        left = ", ".join(f.name for f in derived[MOST_DERIVED:])
+        _left_out(systems, left, "more derived fields than budget is worth")
     fields = (*base, *declared, *derived[:MOST_DERIVED])
     if not fields:
-        raise DataSetError(data.origin, "no column can become a feature")
-    return Schema(fields, data.description.missing, MappingProxyType(proposal.sentinels))
+        raise DataSetError(systems.origin, "no column can become a feature")
+    return Schema(fields, systems.missing, MappingProxyType(dict(systems.sentinels)))
 
 
 def blocks_of(schema: Schema, data: DataSet, participant: str) -> frozenset[str]:
@@ -64,7 +77,7 @@ def block_examples(schema: Schema, data: DataSet, rows: NDArray[np.int64]) -> di
     for field in schema.fields:
         if field.block is not None and all(c in data.columns for c in field.source):
             given = (
-                _given(data.columns[c], schema.missing, schema.sentinels.get(c, ()))[data.columns[c].codes[rows]]
+                given_values(data.columns[c], schema.missing, schema.sentinels.get(c, ()))[data.columns[c].codes[rows]]
                 for c in field.source
             )
             filled[field.block] |= np.logical_and.reduce(list(given))
@@ -82,7 +95,7 @@ def category_values(schema: Schema, data: DataSet, rows: NDArray[np.int64], fiel
     if field.source[0] not in data.columns:
         return np.full(len(rows), "", dtype=object)
     column = data.columns[field.source[0]]
-    given = _given(column, schema.missing, schema.sentinels.get(field.source[0], ()))
+    given = given_values(column, schema.missing, schema.sentinels.get(field.source[0], ()))
     texts = [str(t) if g else "" for t, g in zip(column.values, given, strict=True)]
     names = np.empty(len(texts), dtype=object)
     names[:] = list(TRANSFORMS[field.transform].compute(texts, field.argument))
@@ -117,98 +130,73 @@ def observed_ranges(schema: Schema, data: DataSet, rows: NDArray[np.int64]) -> d
     return found
 
 
-def _given(column: Column, missing: Sequence[str], sentinels: Sequence[str]) -> NDArray[np.bool_]:
-    """Which distinct values are values, (distinct,)."""
-    return np.array([not is_missing(str(v), missing, sentinels) for v in column.values], dtype=bool)
-
-
-def _left_out(data: DataSet, what: str, why: str) -> None:
-    warnings.warn(f"{data.description.name}: left out {what}: {why}", DataSetWarning, stacklevel=4)
+def _left_out(systems: Systems, what: str, why: str) -> None:
+    warnings.warn(f"{systems.name}: left out {what}: {why}", DataSetWarning, stacklevel=4)
 
 
 class _Proposal:
     """The pieces of one proposal."""
 
-    def __init__(self, data: DataSet, block_min: int) -> None:
-        self.data, self.block_min = data, block_min
-        self.description: Description = data.description
-        self.sentinels = {c: v for c, v in self.description.sentinels.items() if c in data.columns}
+    def __init__(self, systems: Systems, block_min: int) -> None:
+        self.systems, self.block_min = systems, block_min
         self.forms: dict[str, Form] = {}
         self.blocks: dict[tuple[str, ...], str] = {}
 
-    def given(self, name: str) -> NDArray[np.bool_]:
-        """Which distinct values of a column are values."""
-        return _given(self.data.columns[name], self.description.missing, self.sentinels.get(name, ()))
-
     def block_of(self, name: str) -> tuple[str | None] | None:
         """(block,) of a column, (None,) where everybody has it, None where too few do."""
-        data, column = self.data, self.data.columns[name]
-        has = data.participant[self.given(name)[column.codes]]
-        holders = tuple(p for p in data.participants if p in set(has))
-        if len(holders) == len(data.participants):
+        holders = self.systems.columns[name].holders
+        if len(holders) == len(self.systems.participants):
             return (None,)
         if len(holders) < max(self.block_min, 1):
-            _left_out(data, f"'{name}'", f"{len(holders)} participants have it; {self.block_min} are needed")
+            why = f"{len(holders)} participants have it; {self.block_min} are needed"
+            _left_out(self.systems, f"'{name}'", why)
             return None
         return (self.blocks.setdefault(holders, f"block of {name}"),)
 
-    def form_of(self, name: str, column: Column) -> Form | None:
-        """What the description says a column is, otherwise what it looks like; None: not a feature."""
-        d, given = self.description, self.given(name)
-        texts = [str(v) for v in column.values[given]]
-        inferred = form_of(name, texts, column.counts()[given])
-        declared = None
-        if d.numeric is not None and name in d.numeric:
-            declared = Form.NUMBER
-            if texts and inferred is not Form.NUMBER and np.isnan([parse_number(t) for t in texts]).all():
-                raise self.wrong(f"calls '{name}' numeric, but it holds no number")
-        elif name in d.dates:
-            declared = Form.DATE
-            if texts and date_format_of(texts, HALF) is None:
-                raise self.wrong(f"calls '{name}' a date, but no known format reads it")
-        elif name in d.categories or (d.numeric is not None and inferred is Form.NUMBER):
-            declared = Form.CATEGORY
-        form = declared or inferred
-        if form is Form.IDENTIFIER:
-            _left_out(self.data, f"'{name}'", "it looks like an identifier")
-            return None
-        if name in d.ranges and form not in (Form.NUMBER, Form.DATE):
+    def is_feature(self, name: str, column: ColumnFacts) -> bool:
+        """Whether a column can be learned from; its form is kept where it can."""
+        if column.form is Form.IDENTIFIER:
+            _left_out(self.systems, f"'{name}'", "it looks like an identifier")
+            return False
+        if name in self.systems.ranges and column.form not in (Form.NUMBER, Form.DATE):
             raise self.wrong(f"gives a range for '{name}', which is neither a number nor a date")
-        self.forms[name] = form
-        return form
+        self.forms[name] = column.form
+        return True
 
-    def base_fields(self, name: str, form: Form, block: str | None) -> Iterator[Field]:
+    def base_fields(self, name: str, column: ColumnFacts, block: str | None) -> Iterator[Field]:
         """The column itself, where it can be a feature as it stands."""
-        d = self.description
-        if form is Form.CATEGORY:
-            public = d.categories.get(name)
+        if column.form is Form.CATEGORY:
+            public = self.systems.categories.get(name)
             names, provenance = (public.names, public.source) if public else (None, "")
             yield Field(
                 name, Kind.CATEGORICAL, (name,), "category", categories=names, block=block, provenance=provenance
             )
-        elif form is Form.NUMBER:
-            yield self.ranged(Field(name, Kind.NUMERIC, (name,), "number", block=block))
-        elif form is Form.DATE:
-            transform = TRANSFORMS["days_since_epoch"]
-            date_format = self.date_format(name)
+        elif column.form is Form.NUMBER:
+            yield self.ranged(Field(name, Kind.NUMERIC, (name,), "number", unit=column.unit, block=block))
+        elif column.form is Form.DATE:
+            unit = TRANSFORMS["days_since_epoch"].unit
             yield self.ranged(
-                Field(name, Kind.NUMERIC, (name,), "days_since_epoch", date_format, unit=transform.unit, block=block)
+                Field(name, Kind.NUMERIC, (name,), "days_since_epoch", column.date_format, unit=unit, block=block)
             )
 
-    def derived_fields(self, name: str, form: Form, block: str | None) -> Iterator[Field]:
+    def derived_fields(self, name: str, column: ColumnFacts, block: str | None) -> Iterator[Field]:
         """What RULES gives a column of this form."""
-        public = self.description.ranges.get(name)
-        if form is Form.NUMBER and not is_money(name, public.high if public else None):
+        if column.form is Form.NUMBER and not self.is_money(name, column):
             return
-        argument = self.date_format(name) if form is Form.DATE else ""
-        for key in RULES[form]:
-            if key == "hour" and not has_clock(argument, map(str, self.data.columns[name].values)):
-                continue
-            yield self.fixed(key, name, argument, block)
+        for key in RULES[column.form]:
+            if key != "hour" or column.clock:
+                yield self.fixed(key, name, column.date_format, block)
+
+    def is_money(self, name: str, column: ColumnFacts) -> bool:
+        """Whether a number is an amount that a person wrote: by its declared unit, or by its name and public range."""
+        if column.unit:
+            return column.unit == "currency" and is_money(name, math.inf)
+        public = self.systems.ranges.get(name)
+        return is_money(name, public.high if public else None)
 
     def sentinel_fields(self) -> Iterator[Field]:
         """An indicator for each value of a meaning of its own."""
-        for name, values in self.sentinels.items():
+        for name, values in self.systems.sentinels.items():
             if name in self.forms:
                 block = self.block_of(name)
                 for value in values:
@@ -216,9 +204,9 @@ class _Proposal:
 
     def ratio_fields(self) -> Iterator[Field]:
         """A ratio for each range that is named "A / B"."""
-        for key in self.description.ranges:
+        for key in self.systems.ranges:
             pair = ratio_of(key)
-            if pair is None or key in self.data.columns:
+            if pair is None or key in self.systems.columns:
                 continue
             for name in pair:
                 if self.forms.get(name) is not Form.NUMBER:
@@ -238,16 +226,12 @@ class _Proposal:
         )
 
     def ranged(self, field: Field) -> Field:
-        """The field with its public range, if the description has one."""
-        public = self.description.ranges.get(field.name)
+        """The field with its public range, if there is one."""
+        public = self.systems.ranges.get(field.name)
         if public is None:
             return field
         log = spreads_by_factor(public.low, public.high)
         return replace(field, low=public.low, high=public.high, log=log, provenance=public.source)
 
-    def date_format(self, name: str) -> str:
-        """The format that most of a date column's values have."""
-        return date_format_of([str(v) for v in self.data.columns[name].values[self.given(name)]], HALF) or "iso"
-
     def wrong(self, reason: str) -> DataSetError:
-        return DataSetError(self.data.origin, reason)
+        return DataSetError(self.systems.origin, reason)

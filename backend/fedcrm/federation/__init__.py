@@ -4,6 +4,7 @@ from fedcrm.federation.adoption import Adoption, Serves, adopt, adoption_of, cal
 from fedcrm.federation.books import Books, NodeBooks, SimulatedBooks
 from fedcrm.federation.channel import Channel, Outcome
 from fedcrm.federation.checkpoint import Checkpoint, CoordinatorStore
+from fedcrm.federation.coordination import CoordinatorDirectory
 from fedcrm.federation.coordinator import Coordinator, RoundFacts, TrainingTerms, standings_of
 from fedcrm.federation.gate import Gate, Verdict, judge
 from fedcrm.federation.home_schema import home_schema, unit_names, unit_numbers
@@ -22,6 +23,7 @@ __all__ = [
     "Channel",
     "Checkpoint",
     "Coordinator",
+    "CoordinatorDirectory",
     "CoordinatorStore",
     "Gate",
     "Invitation",

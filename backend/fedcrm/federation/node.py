@@ -1,11 +1,14 @@
 """One organisation's node: a directory with its ledger, keys, journal and models.
 
-    NODE/node.json      settings, fixed when the node is created
-    NODE/node.sqlite    ledger, journal, noisy answers (or the database named in node.json)
-    NODE/keys/          identity and storage key, readable by the owner only
-    NODE/models/        received, own and stacked models; what the organisation serves
+    NODE/node.json          settings, fixed when the node is created
+    NODE/node.sqlite        ledger, journal, noisy answers (or the database named in node.json)
+    NODE/keys/identity      the secrets that sign and agree, sealed under the storage key
+    NODE/keys/source.json   where the storage key comes from
+    NODE/keys/storage       the storage key, unless it comes from elsewhere; readable by the owner only
+    NODE/models/            received, own and stacked models; what the organisation serves
 
-Everything in it belongs to the organisation; nothing here is ever sent.
+Everything in it belongs to the organisation; nothing here is ever sent. Key shares of an attempt are never written
+down: a program that crashed sits the attempt out.
 """
 
 from __future__ import annotations
@@ -14,15 +17,20 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.parse import quote, unquote
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from fedcrm.errors import SettingsError, StorageError
 from fedcrm.federation.journal import NodeJournal
 from fedcrm.files import write_atomically
+from fedcrm.node_settings import NodeSettings
 from fedcrm.privacy import AttemptCap, Ledger, NoisyAnswers
 from fedcrm.secagg import Identity
+from fedcrm.secrets import KEY_BYTES, KeyFile, KeySource, SecretBox, key_source_from_json, key_source_to_json
 
 __all__ = ["Node", "NodeSettings", "directory_name", "organisation_name"]
 
@@ -45,39 +53,31 @@ def organisation_name(directory: str) -> str:
     return unquote(directory)
 
 
-@dataclass(frozen=True, slots=True)
-class NodeSettings:
-    """Fixed when the node is created.
-
-    epsilon_budget, delta: limit of one governance period.
-    unit:                  the privacy unit.
-    database:              URL of the node's database; None: node.sqlite beside this file.
-    pure_share:            of epsilon, for counts and calibration; in [0, 1).
-    """
-
-    organisation: str
-    epsilon_budget: float
-    delta: float
-    unit: str
-    period: str
-    database: str | None = None
-    pure_share: float = 0.04
-
-
 class Node:
     """An open node directory."""
 
     def __init__(self, directory: Path, settings: NodeSettings, ledger: Ledger, identity: Identity, key: bytes) -> None:
         self.directory, self.settings, self.ledger, self.identity = directory, settings, ledger, identity
         self.journal = NodeJournal(ledger.database)
-        self.answers = NoisyAnswers(ledger.database, key)
+        self.answers = NoisyAnswers(ledger.database, _key_of_answers(key))
         self.cap = AttemptCap(ledger.database)
 
     @classmethod
     def create(
-        cls, directory: Path, settings: NodeSettings, *, random_bytes: Callable[[int], bytes] = os.urandom
+        cls,
+        directory: Path,
+        settings: NodeSettings,
+        *,
+        random_bytes: Callable[[int], bytes] = os.urandom,
+        storage_key: KeySource | None = None,
     ) -> Node:
-        """Make a new node, whole or not at all. Raises SettingsError where one is already."""
+        """Make a new node, whole or not at all.
+
+        storage_key: where the key comes from that identity and noisy answers are sealed under; None: a new one in
+            a file of the node, which keeps out who has the database or the identity alone, not who has all of it.
+
+        Raises SettingsError where a node is already, or where the key cannot be had.
+        """
         if directory.exists():
             raise SettingsError(f"{directory} exists already")
         building = directory.with_name(f".{directory.name}.building")
@@ -86,8 +86,14 @@ class Node:
             (building / "keys").mkdir(parents=True, mode=0o700)
             (building / "models").mkdir()
             identity = Identity.generate(settings.organisation, random_bytes)
-            write_atomically(building / "keys" / "identity", identity.to_secret_bytes(), mode=0o600)
-            write_atomically(building / "keys" / "storage", random_bytes(32), mode=0o600)
+            if storage_key is None:
+                storage_key = KeyFile(building / "keys" / "storage")
+                write_atomically(storage_key.path, random_bytes(KEY_BYTES), mode=0o600)
+            source = json.dumps(key_source_to_json(storage_key, building / "keys"), indent=1) + "\n"
+            write_atomically(building / "keys" / "source.json", source.encode(), mode=0o600)
+            box = SecretBox(storage_key, random_bytes)
+            sealed = box.seal_bytes(identity.to_secret_bytes(), purpose=_purpose(settings))
+            write_atomically(building / "keys" / "identity", sealed, mode=0o600)
             content = json.dumps(asdict(settings), indent=1, ensure_ascii=False) + "\n"
             write_atomically(building / "node.json", content.encode())
             Ledger.create(
@@ -107,14 +113,19 @@ class Node:
         return cls.open(directory)
 
     @classmethod
-    def open(cls, directory: Path) -> Node:
-        """Open a node; its ledger's chain is verified. Raises SettingsError, StorageError or LedgerCorrupted."""
+    def open(cls, directory: Path, *, storage_key: KeySource | None = None) -> Node:
+        """Open a node; its ledger's chain is verified.
+
+        storage_key: where it comes from now; None: from where the node says.
+        Raises SettingsError, SecretsLocked (another storage key), StorageError or LedgerCorrupted.
+        """
         settings = cls.read_settings(directory)
         try:
-            secret = (directory / "keys" / "identity").read_bytes()
-            key = (directory / "keys" / "storage").read_bytes()
+            sealed = (directory / "keys" / "identity").read_bytes()
         except OSError as error:
             raise StorageError(f"{directory}: the node's keys cannot be read ({error.strerror})") from error
+        key = (storage_key or _source(directory / "keys" / "source.json")).key()
+        secret = SecretBox(_Known(key)).open_bytes(sealed, purpose=_purpose(settings))
         ledger = Ledger.open(settings.database or directory / "node.sqlite")
         if ledger.organisation != settings.organisation:
             raise SettingsError(f"{directory}: the ledger belongs to {ledger.organisation}")
@@ -122,15 +133,8 @@ class Node:
 
     @staticmethod
     def read_settings(directory: Path) -> NodeSettings:
-        """Raises SettingsError unless the directory holds a node.json of the right form."""
-        path = directory / "node.json"
-        try:
-            raw = json.loads(path.read_text("utf-8"))
-            return NodeSettings(**raw)
-        except FileNotFoundError as error:
-            raise SettingsError(f"{directory} is not a node: it has no node.json") from error
-        except (OSError, ValueError, TypeError) as error:
-            raise SettingsError(f"{path} cannot be read as a node's settings") from error
+        """NodeSettings.read, for whoever has a Node at hand."""
+        return NodeSettings.read(directory)
 
     @property
     def models(self) -> Path:
@@ -140,3 +144,30 @@ class Node:
     def close(self) -> None:
         """Close the database."""
         self.ledger.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A storage key that was fetched already: a command is asked once an opening, not once a use."""
+
+    value: bytes = field(repr=False)
+
+    def key(self) -> bytes:
+        return self.value
+
+
+def _source(path: Path) -> KeySource:
+    try:
+        return key_source_from_json(json.loads(path.read_text("utf-8")), path)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{path} cannot be read: it says where the storage key comes from") from error
+
+
+def _purpose(settings: NodeSettings) -> str:
+    """What an identity is sealed for: in another node's place it does not open."""
+    return f"identity of {settings.organisation}, {settings.unit}"
+
+
+def _key_of_answers(storage_key: bytes) -> bytes:
+    """A key of their own for noisy answers (RFC 5869), so that nothing else is sealed under it."""
+    return HKDF(SHA256(), KEY_BYTES, salt=None, info=b"fedcrm noisy answers").derive(storage_key)

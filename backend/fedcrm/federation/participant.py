@@ -319,9 +319,16 @@ class Participant:
 
 
 def calibration_records(records: Records, schema: Schema) -> CalibrationRecords:
-    """What calibration counts, a row each: label, share of filled fields, recency, whether the label is an event."""
+    """What calibration counts, a row each: label, share of filled fields, recency, whether the label is an event.
+
+    Fields that the organisation's systems do not have say nothing of how well it keeps its records.
+    """
     data, rows = records.data, records.training
-    filled = np.mean([[value != "" for value in data.columns[c].texts()[rows]] for c in _sources(schema)], axis=0)
+    own = [data.columns[c] for c in _sources(schema) if c in data.columns]
+    filled = np.zeros(len(rows))
+    for column in own:
+        filled += column.texts(rows) != ""
+    filled /= max(len(own), 1)
     recency = np.ones(len(rows))
     if data.activity_date is not None:
         age = np.maximum(records.as_of - data.activity_date[rows] - RECENCY_DAYS, 0.0)

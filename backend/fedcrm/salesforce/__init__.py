@@ -6,7 +6,7 @@ for block in extractor_for(client, extraction).blocks(extraction): ...
 
 from fedcrm.salesforce.auth import ClientCredentials, Grant, JwtBearer, SessionToken, TokenEndpoint
 from fedcrm.salesforce.block_store import BlockStore, Purpose
-from fedcrm.salesforce.blocks import Run, Vector
+from fedcrm.salesforce.blocks import FeatureColumn, Run, Vector, vocabulary_digest
 from fedcrm.salesforce.bulk1 import Bulk1Extractor
 from fedcrm.salesforce.bulk2 import Bulk2Extractor
 from fedcrm.salesforce.check import Finding, Verdict, check_org
@@ -40,6 +40,7 @@ __all__ = [
     "Deployment",
     "Extraction",
     "Extractor",
+    "FeatureColumn",
     "Finding",
     "Grant",
     "JwtBearer",
@@ -77,6 +78,7 @@ __all__ = [
     "read_secret",
     "schema_changes",
     "take_snapshot",
+    "vocabulary_digest",
     "write_data_set",
     "write_vectors",
 ]

@@ -9,15 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
-from simple_salesforce.api import Salesforce
 
 from fedcrm.errors import AccessDenied, RequestRefused, ResultsLost, SettingsError, UnexpectedReply
 from fedcrm.salesforce.describe import ObjectDescription
 from fedcrm.salesforce.session import OrgSession
 from fedcrm.salesforce.soql import check_name, select
+
+if TYPE_CHECKING:
+    from simple_salesforce.api import Salesforce
 
 __all__ = ["API_VERSION", "Client", "Limit", "Record", "SavedRow"]
 
@@ -189,6 +191,8 @@ class Client:
 
     def _read(self, call: Callable[[Salesforce], Any], what: str, keys: tuple[str, ...]) -> Any:
         """Make a call and check that what was promised is in the answer."""
+        from simple_salesforce.api import Salesforce  # imports a SOAP library; commands that call no org do without
+
         try:
             # Built for each call: it copies the instance URL, which a new session may change. It opens nothing.
             answer = call(

@@ -32,7 +32,10 @@ def write_data_set(directory: Path, organisation: str, run: Run, vectors: Iterab
     """
     rows = [vector for vector in vectors if vector.label]
     if not rows:
-        raise BlockRefused(f"run {run.key} holds no row with an outcome: there is nothing to train on")
+        raise BlockRefused(
+            f"run {run.key} holds no row with an outcome: there is nothing to train on; look at the task's outcome in "
+            "the org's FedCRM console, or leave the task out"
+        )
     with _written_whole(directory) as fresh:
         header = ["pseudonym", "as_of", "label", "label_source", *(column.name for column in run.columns)]
         cells = ([v.pseudonym, v.as_of, v.label, v.label_source, *v.cells] for v in rows)
@@ -81,6 +84,7 @@ def _description(organisation: str, run: Run, rows: int) -> dict[str, object]:
         "label_source": "label_source",
         "metric": "auc+spearman" if run.task == _RANKED_BY_PROBABILITY else "auc",
         "participants": {organisation: rows},
+        "vocabulary": {"digest": run.digest, "columns": [asdict(column) for column in run.columns]},
     }
 
 

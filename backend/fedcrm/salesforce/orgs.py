@@ -41,13 +41,13 @@ from fedcrm.salesforce.retry import Retry
 from fedcrm.salesforce.session import OrgSession
 from fedcrm.secrets import (
     KEY_BYTES,
-    KeyCommand,
     KeyFile,
-    KeyService,
     KeySource,
     Secret,
     SecretBox,
     SecretCommand,
+    key_source_from_json,
+    key_source_to_json,
 )
 
 __all__ = ["DEFAULT_RESERVE", "Orgs", "RegisteredOrg"]
@@ -108,7 +108,7 @@ class Orgs:
             own = directory / "storage.key"
             write_atomically(own, base64.b64encode(random_bytes(KEY_BYTES)) + b"\n", mode=0o600)
             source = KeyFile(own)
-        content = {"version": VERSION, "storage_key": _source_to_json(source, directory)}
+        content = {"version": VERSION, "storage_key": key_source_to_json(source, directory)}
         _write_json(directory / "registry.json", content)
         return cls(directory, source)
 
@@ -123,7 +123,7 @@ class Orgs:
         path = directory / "registry.json"
         if not cls.exists(directory):
             raise SettingsError(f"{directory} holds no orgs: `fedcrm org add` makes it")
-        return cls(directory, _source_from_json(_read_json(path).get("storage_key"), path))
+        return cls(directory, key_source_from_json(_read_json(path).get("storage_key"), path))
 
     def add(self, org: RegisteredOrg, *, replace: bool = False) -> None:
         """Register an org. Raises SettingsError where the alias is taken and not to be replaced."""
@@ -295,29 +295,6 @@ class _SealedToken:
     def drop(self) -> None:
         """Forget it."""
         self._path.unlink(missing_ok=True)
-
-
-def _source_to_json(source: KeySource, directory: Path) -> dict[str, str]:
-    match source:
-        case KeyFile(path):
-            inside = path.parent == directory
-            return {"file": path.name if inside else str(path.absolute())}
-        case KeyCommand(command):
-            return {"command": command}
-        case KeyService(command, wrapped):
-            return {"service": command, "wrapped": base64.b64encode(wrapped).decode("ascii")}
-    raise SettingsError(f"a storage key cannot come from {type(source).__name__}")
-
-
-def _source_from_json(raw: object, path: Path) -> KeySource:
-    match raw:
-        case {"file": str(name)}:
-            return KeyFile(path.parent / name)  # an absolute name stays what it is
-        case {"command": str(command)}:
-            return KeyCommand(command)
-        case {"service": str(command), "wrapped": str(wrapped)}:
-            return KeyService(command, base64.b64decode(wrapped))
-    raise SettingsError(f"{path} does not say where the storage key comes from")
 
 
 def _read_json(path: Path) -> dict[str, Any]:

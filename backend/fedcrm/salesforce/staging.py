@@ -122,6 +122,10 @@ class Staging:
             raise UnexpectedReply(self._client.org, "the package's answer is not the id of a run")
         return self._checked(self._by_id(answer))
 
+    def find(self, run_id: str) -> OrgRun:
+        """A run that was begun or asked for before. Raises UnexpectedReply where the org no longer has it."""
+        return self._by_id(run_id)
+
     def wait(self, run: OrgRun, patience: float) -> OrgRun:
         """The run when it has completed. patience: seconds.
 
@@ -187,6 +191,11 @@ class Staging:
             self._forget_replaced()
             return read
 
+    @property
+    def has_whole_run(self) -> bool:
+        """Whether `vectors` has something to give."""
+        return any(kept.whole for kept in self._store.runs())
+
     def vectors(self) -> tuple[Run, tuple[Vector, ...]]:
         """The newest vector of every entity, with the run that speaks for all of them.
 
@@ -207,6 +216,19 @@ class Staging:
             begun.add(kept.began)
             newest |= {vector.pseudonym: vector for vector in self._store.vectors(kept.run.key)}
         return last, tuple(newest[pseudonym] for pseudonym in sorted(newest))
+
+    def tidy(self) -> None:
+        """Forget what `vectors` does not need: withdrawn and replaced runs, parts of runs that never became whole.
+
+        Raises SettingsError where another process reads.
+        """
+        with self._store.held():
+            self._forget_withdrawn()
+            self._forget_replaced()
+            unread = {run.key for run in self._query(f"{self._name('Acknowledged_At__c')} = NULL")}
+            for kept in self._store.runs():
+                if not kept.whole and kept.run.key not in unread:
+                    self._store.drop(kept.run.key)
 
     def _read_run(self, run: OrgRun) -> int:
         """Read what is missing of a run; returns how many blocks came."""

@@ -88,7 +88,7 @@ def readable_fields(mapping: SchemaMapping, snapshot: Snapshot) -> tuple[tuple[s
         if entry.known is not None:
             for path in fields_read(entry):
                 for sobject, name, field in org.walk(entry.sobject, path):
-                    if field is not None and field.get("custom") and not field.get("required"):
+                    if field is not None and field.get("custom") and not _is_required(field):
                         found[sobject, name] = None
     return tuple(found)
 
@@ -195,6 +195,11 @@ def _about_conditions(entry: FieldMapping, org: _Org) -> Iterator[tuple[Severity
         strange = [value for value in condition.values if value.lower() not in listed]
         if listed and strange and condition.operator not in (Operator.CONTAINS, Operator.IS):
             yield Severity.DOUBTFUL, f"{condition.field} has no value {', '.join(strange)}"
+
+
+def _is_required(field: Mapping[str, Any]) -> bool:
+    """Whether nobody can be refused the field. A checkbox is never empty either, and can be hidden."""
+    return bool(field.get("required")) and field["type"] != "boolean"
 
 
 def _kind_of(platform_type: str) -> Kind:

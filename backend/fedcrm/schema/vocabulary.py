@@ -59,6 +59,7 @@ class CanonicalFeature:
     unit:   of a number or date: count, score, currency, percent, days, months, hours, date; None where it has none.
     higher: direction; None where more of it says nothing in itself.
     about:  kinds of records that it can describe, lower case: account, contact, lead, opportunity, case.
+    actionable: those of them for which somebody can change it, and may be told what that would do to a score.
     """
 
     id: str
@@ -69,6 +70,7 @@ class CanonicalFeature:
     use: Use = Use.FEATURE
     unit: str | None = None
     higher: Higher | None = None
+    actionable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,7 @@ def vocabulary() -> Vocabulary:
             use=Use(entry.get("use", Use.FEATURE)),
             unit=entry.get("unit"),
             higher=Higher(entry["higher"]) if "higher" in entry else None,
+            actionable=tuple(entry.get("actionable", ())),
         )
         for family, words in _read("vocabulary.toml").items()
         for word, entry in words.items()

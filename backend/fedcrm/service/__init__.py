@@ -7,13 +7,14 @@ from fedcrm.service.demo import open_demo
 from fedcrm.service.migrations import HEAD, migrate
 from fedcrm.service.publish import publish, vocabulary_digest
 from fedcrm.service.registry import ModelFacts, Privacy, Registry
-from fedcrm.service.scoring_runs import ScoredRun, bring_scores
+from fedcrm.service.scoring_runs import RENEW_AFTER, ScoredRun, bring_scores
 from fedcrm.service.server import run
 from fedcrm.service.settings import ServiceSettings, read_settings, settings_table
 from fedcrm.service.tenants import Scope, Tenants
 
 __all__ = [
     "HEAD",
+    "RENEW_AFTER",
     "ModelFacts",
     "Privacy",
     "Registry",

@@ -39,6 +39,7 @@ from fedcrm.service.messages import (
     PredictionReply,
     PredictionRequest,
     RollBackRequest,
+    SignerRequest,
     now_text,
 )
 from fedcrm.service.predictions import model_reply, score_records
@@ -298,6 +299,44 @@ def retire_key(request: Request, key_id: str, brought: Brought) -> Response:
         raise ServiceError(404, "key_missing", "There is no live key of this name.")
     service.record_audit(caller, "retire key", key_id, request.state.request_id)
     return json_reply(200, {"request_id": request.state.request_id, "key_id": key_id})
+
+
+@admin.get("/signers", summary="Whose tokens are believed")
+def signers(request: Request, brought: Brought) -> Response:
+    """Public keys that the organisation's tokens may be signed with."""
+    caller = _caller(request, brought, admin=True)
+    found = _service(request).tenants.signers(caller.org_id)
+    return json_reply(
+        200,
+        {
+            "request_id": request.state.request_id,
+            "signers": [
+                {"signer_id": s.signer_id, "public_key": s.public_key, "created_at": now_text(s.created_at)}
+                for s in found
+            ],
+        },
+    )
+
+
+@admin.post("/signers", status_code=201, summary="Believe tokens signed with this key")
+def new_signer(request: Request, body: SignerRequest, brought: Brought) -> Response:
+    """Registering a key again is harmless. Several may be live, so that one can replace another."""
+    caller = _caller(request, brought, admin=True)
+    service = _service(request)
+    signer_id = service.tenants.add_signer(caller.org_id, body.public_key)
+    service.record_audit(caller, "new signer", signer_id, request.state.request_id)
+    return json_reply(201, {"request_id": request.state.request_id, "signer_id": signer_id})
+
+
+@admin.delete("/signers/{signer_id}", summary="Believe this key no more")
+def retire_signer(request: Request, signer_id: str, brought: Brought) -> Response:
+    """At once, for tokens that are still valid as well."""
+    caller = _caller(request, brought, admin=True)
+    service = _service(request)
+    if not service.tenants.retire_signer(caller.org_id, signer_id):
+        raise ServiceError(404, "key_missing", "There is no signer of this name.")
+    service.record_audit(caller, "retire signer", signer_id, request.state.request_id)
+    return json_reply(200, {"request_id": request.state.request_id, "signer_id": signer_id})
 
 
 @admin.get("/audit", summary="What administrators did")

@@ -16,10 +16,10 @@ from fedcrm.service.messages import Record
 from fedcrm.service.predictions import model_reply, score_records
 from fedcrm.service.registry import LoadedModel
 
-__all__ = ["Row", "prediction_rows"]
+__all__ = ["MOST_TREND", "Row", "prediction_row", "prediction_rows"]
 
 BLOCK = 1_000
-MOST_TREND = 60
+MOST_TREND = 60  # as Extraction_Setting__mdt.Trend_Length__c ships
 
 Row = dict[str, str | float | int | None]
 """Fields of `Prediction__c` by their API names."""
@@ -40,23 +40,31 @@ def prediction_rows(
     waiting = iter(records)
     while block := list(islice(waiting, BLOCK)):
         for result in score_records(model, block, scored_at).results:
-            key = f"{result['pseudonym']}:{model.facts.task}"
             prediction = result["prediction"]
             if prediction is None:
-                yield {"Entity_Key__c": key, "Status__c": "Stale"}
+                yield {"Entity_Key__c": f"{result['pseudonym']}:{model.facts.task}", "Status__c": "Stale"}
                 continue
             trend = [] if trends is None else trends.get(result["pseudonym"], [])
-            yield _row(key, model, told, prediction, trend)
+            yield prediction_row(model, told, result["pseudonym"], prediction, trend)
 
 
-def _row(
-    key: str, model: LoadedModel, told: Mapping[str, Any], prediction: Mapping[str, Any], trend: list[dict[str, Any]]
+def prediction_row(
+    model: LoadedModel,
+    told: Mapping[str, Any],
+    pseudonym: str,
+    prediction: Mapping[str, Any],
+    trend: list[dict[str, Any]],
 ) -> Row:
+    """The row of one scored entity.
+
+    told:       the model as a reply has it. prediction: a result's.
+    trend:      what the org holds, oldest first.
+    """
     version = model.facts.version
     latest = {"at": prediction["scored_at"], "score": prediction["score"], "version": version}
     explanation = {n: prediction[n] for n in ("attributions", "confidence_reasons", "counterfactuals", "why")}
     return {
-        "Entity_Key__c": key,
+        "Entity_Key__c": f"{pseudonym}:{model.facts.task}",
         "Task__c": model.facts.task,
         "Score__c": prediction["score"],
         "Interval_Low__c": prediction["interval"]["low"],

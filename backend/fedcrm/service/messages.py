@@ -269,6 +269,14 @@ class KeyRequest(_Body):
     label: Annotated[str, StringConstraints(max_length=255)] = ""
 
 
+class SignerRequest(_Body):
+    """Whose tokens to believe. public_key: PEM of an RSA public key or of a certificate, e.g. one the org exported."""
+
+    model_config = _with_example({"public_key": "-----BEGIN CERTIFICATE-----\n...\n-----END CERTIFICATE-----\n"})
+
+    public_key: Annotated[str, StringConstraints(max_length=8_192)]
+
+
 class RollBackRequest(_Body):
     """Which task goes back to the model before."""
 

@@ -13,12 +13,14 @@ import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 
 import sqlalchemy as sa
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+from cryptography.x509 import load_pem_x509_certificate
 
 from fedcrm.errors import ServiceError
 from fedcrm.privacy import Database
@@ -72,6 +74,7 @@ class Signer:
 
     signer_id: str
     public_key: str
+    created_at: float
 
 
 class Tenants:
@@ -164,12 +167,21 @@ class Tenants:
     # --- tokens ---
 
     def add_signer(self, org_id: str, public_key: str) -> str:
-        """Believe tokens signed by this key (PEM, RSA of 2,048 bits or more). Raises ServiceError (400)."""
+        """Believe tokens signed by this key; returns its name, the same for the same key.
+
+        public_key: PEM of an RSA key of 2,048 bits or more, or of a certificate of one that is valid now.
+        Raises ServiceError: 400 for anything else, 404 where the organisation is not paired.
+        """
         with self._database.writing() as connection:
+            if (
+                connection.execute(sa.select(tables.orgs.c.org_id).where(tables.orgs.c.org_id == org_id)).first()
+                is None
+            ):
+                raise ServiceError(404, "org_not_paired", "This organisation is not paired with the service.")
             return self._add_signer(connection, org_id, public_key)
 
     def _add_signer(self, connection: sa.Connection, org_id: str, public_key: str) -> str:
-        pem = _checked(public_key)
+        pem = _checked(public_key, datetime.fromtimestamp(self._clock(), UTC))
         signer_id = hashlib.sha256(f"{org_id}\n{pem}".encode()).hexdigest()
         s = tables.signers.c
         again = connection.execute(sa.update(tables.signers).where(s.signer_id == signer_id).values(retired_at=None))
@@ -197,9 +209,11 @@ class Tenants:
         s = tables.signers.c
         with self._database.reading() as connection:
             rows = connection.execute(
-                sa.select(s.signer_id, s.public_key).where(s.org_id == org_id, s.retired_at.is_(None))
+                sa.select(s.signer_id, s.public_key, s.created_at)
+                .where(s.org_id == org_id, s.retired_at.is_(None))
+                .order_by(s.created_at, s.signer_id)
             )
-            return tuple(Signer(r.signer_id, r.public_key) for r in rows)
+            return tuple(Signer(r.signer_id, r.public_key, r.created_at) for r in rows)
 
     def spend_token(self, org_id: str, token_id: str, expires_at: float) -> bool:
         """Mark a token's id as used; False where it was used before. Ids that have expired are forgotten."""
@@ -256,12 +270,20 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _checked(pem: str) -> str:
-    """A public key in one canonical spelling of blanks. Raises ServiceError."""
+def _checked(pem: str, now: datetime) -> str:
+    """The public key in one canonical spelling. Raises ServiceError."""
     try:
-        key = load_pem_public_key(pem.encode())
+        if "BEGIN CERTIFICATE" in pem:
+            certificate = load_pem_x509_certificate(pem.encode())
+            if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
+                raise ServiceError(400, "invalid_request", "public_key: the certificate is not valid now.")
+            key = certificate.public_key()
+        else:
+            key = load_pem_public_key(pem.encode())  # type: ignore[assignment]  # kinds of keys no certificate has
     except (ValueError, UnsupportedAlgorithm) as wrong:
-        raise ServiceError(400, "invalid_request", "public_key: not a public key in PEM.") from wrong
+        raise ServiceError(
+            400, "invalid_request", "public_key: neither a public key nor a certificate in PEM."
+        ) from wrong
     if not isinstance(key, RSAPublicKey) or key.key_size < LEAST_RSA_BITS:
         raise ServiceError(400, "invalid_request", f"public_key: RSA of at least {LEAST_RSA_BITS} bits is needed.")
-    return "\n".join(line.strip() for line in pem.strip().splitlines()) + "\n"
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii")

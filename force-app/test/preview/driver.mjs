@@ -13,7 +13,13 @@ let server;
 let org;
 
 /** The preview follows whoever opened the page last: each call of the component is made with that user's session. */
-const apex = (method, parameters) => localOrg(org)(method, parameters);
+const apex = async (method, parameters) => {
+    await held;
+    return localOrg(org)(method, parameters);
+};
+/** What calls wait for: nothing, or the action `release`. */
+let held;
+let release = () => {};
 
 const actions = {
     /** A page of its own for a record, seen by one user; until the component says `sign`. */
@@ -35,6 +41,18 @@ const actions = {
     },
     async click({ name, role = 'button' }) {
         await page.getByRole(role, { name }).first().click();
+    },
+    /** From now on the org does not answer the component, until `release`. */
+    async hold() {
+        held = new Promise((resolve) => {
+            release = resolve;
+        });
+    },
+    async release() {
+        release();
+    },
+    async disabled({ name }) {
+        return page.getByRole('button', { name }).first().isDisabled();
     },
     async label({ text }) {
         await page.getByText(text, { exact: true }).click();

@@ -21,7 +21,7 @@ from localorg.metadata import zip_source
 from localorg.runtimes import Runtimes
 
 from .browser import Browser
-from .made_up import published
+from .made_up import Trained, published
 from .world import DATA, Org, ServiceProcess, User
 
 REPOSITORY = Path(__file__).parents[4]
@@ -39,6 +39,7 @@ class World:
     rep: User
     service: ServiceProcess
     key: str = field(repr=False)
+    trained: Trained = field(repr=False)
     settled: Callable[[], object] = field(repr=False)
 
     def new_deal(self, **changed: Any) -> str:
@@ -59,27 +60,32 @@ class World:
         """Let the org call its node with another key."""
         _enter_key(self.org, key)
 
-    def prediction(self, record_id: str) -> dict[str, Any] | None:
+    def vocabulary(self, task: str = TASK) -> tuple[str, str]:
+        """A task's vocabulary as the org tells it (JSON), and its digest."""
+        told = f"FeatureDefinitions.ofTask('{task}')"
+        return self.org.told(f"{told}.toJson()"), self.org.told(f"{told}.digest")
+
+    def prediction(self, record_id: str, task: str = TASK) -> dict[str, Any] | None:
         """The stored score of a record."""
         key = self.org.told(f"OrgKeys.current().requirePaired().pseudonymOf(Id.valueOf('{record_id}'))")
         fields = "Score__c, Interval_Low__c, Interval_High__c, As_Of__c, Model_Version__c, Status__c, Explanation__c"
-        rows = self.org.query(f"SELECT {fields} FROM Prediction__c WHERE Entity_Key__c = '{key}:{TASK}'")
+        rows = self.org.query(f"SELECT {fields} FROM Prediction__c WHERE Entity_Key__c = '{key}:{task}'")
         return rows[0] if rows else None
 
-    def asked_directly(self, record_id: str, as_of: str) -> dict[str, Any]:
+    def asked_directly(self, record_id: str, as_of: str, task: str = TASK) -> dict[str, Any]:
         """What the service says of a record whose vector the org computes for the same moment."""
         moment = f"Datetime.valueOfGmt('{as_of[:19].replace('T', ' ')}')"
         vector = self.org.told(
-            f"JSON.serialize(new FeatureVectorBuilder(ModelTask.named('{TASK}'), FeatureDefinitions.ofTask('{TASK}'), "
+            f"JSON.serialize(new FeatureVectorBuilder(ModelTask.named('{task}'), FeatureDefinitions.ofTask('{task}'), "
             f"10000).build(new Map<Id, Datetime>{{ Id.valueOf('{record_id}') => {moment} }}).values()[0])"
         )
         body = {
             "org_id": self.org.org_id,
-            "task": TASK,
+            "task": task,
             "records": [
                 {
                     "pseudonym": "ab" * 16,
-                    "vocabulary_digest": self.org.told(f"FeatureDefinitions.ofTask('{TASK}').digest"),
+                    "vocabulary_digest": self.vocabulary(task)[1],
                     "as_of": as_of[:19] + "Z",
                     "vector": json.loads(vector),
                 }
@@ -119,16 +125,16 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         # The service shows a certificate of the CA that the org trusts: its own, which is good for localhost.
         identity = identity_of(server)
         service = ServiceProcess(home / "service", identity.certificate_file, identity.key_file)
-        key = _paired(org, service, home)
+        key, trained = _paired(org, service, home)
         rep = org.new_user("Rep", "FedCRM_Viewer", "FedCRM_Scoring_User")
         inside = server.registry.org(org.org_id)
         assert inside is not None
         # What a commit set off runs in the background; a test waits until all of it was done.
-        yield World(org, other, rep, service, key, lambda: runtimes[0].run_pending(inside))
+        yield World(org, other, rep, service, key, trained, lambda: runtimes[0].run_pending(inside))
         service.stop()
 
 
-def _paired(org: Org, service: ServiceProcess, home: Path) -> str:
+def _paired(org: Org, service: ServiceProcess, home: Path) -> tuple[str, Trained]:
     """Both ways: the org has a transport key, the service knows the org, and the org holds the key to call with."""
     transport_key = base64.b64encode(os.urandom(32)).decode()
     paired = org.ok("POST", "/services/apexrest/fedcrm/pairing", json={"key_id": "first", "key": transport_key})
@@ -140,7 +146,7 @@ def _paired(org: Org, service: ServiceProcess, home: Path) -> str:
         opened.tenants.register(org.org_id, "Northwind")
         vocabulary = org.told(f"FeatureDefinitions.ofTask('{TASK}').toJson()")
         digest = org.told(f"FeatureDefinitions.ofTask('{TASK}').digest")
-        published(opened, org.org_id, vocabulary, digest, home / "models")
+        trained = published(opened, org.org_id, TASK, vocabulary, digest, home / "models")
         code = opened.tenants.new_pairing_code(Scope.PREDICT, 15, org.org_id).reveal()
     finally:
         opened.close()
@@ -155,7 +161,7 @@ def _paired(org: Org, service: ServiceProcess, home: Path) -> str:
     key = str(answer.json()["api_key"])
     _point_at(org, service.url)
     _enter_key(org, key)
-    return key
+    return key, trained
 
 
 def _enter_key(org: Org, key: str) -> None:

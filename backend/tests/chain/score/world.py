@@ -6,16 +6,21 @@ import io
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
 import requests
+
+from fedcrm.service import Service, read_settings
 
 __all__ = ["Org", "ServiceProcess", "User"]
 
@@ -199,3 +204,24 @@ class ServiceProcess:
             self.process.wait(20)
             self.process.stdout.close()  # type: ignore[union-attr]  # it was piped
             self.process = None
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """The process takes no turn meanwhile: calls wait, as on a machine that has too much to do."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
+    @contextmanager
+    def opened(self) -> Iterator[Service]:
+        """The service's own books while the process is down, and it is up again afterwards."""
+        self.stop()
+        service = Service.open(read_settings(data=self.directory))
+        try:
+            yield service
+        finally:
+            service.close()
+            self.start()

@@ -152,6 +152,31 @@ def test_scores_come_back_to_the_org_and_a_second_time_changes_nothing(packaged,
     status, said = fedcrm(*words)
     assert status == 0, said
     assert "0 written (0 new)" in said
+    assert "stale" not in said
+
+    # One grew old, one could not be renewed once, one is of an entity that only an earlier model has scored.
+    packaged.apex(
+        "List<Prediction__c> two = [SELECT Id FROM Prediction__c ORDER BY Entity_Key__c LIMIT 2];"
+        "two[0].Scored_At__c = System.now().addDays(-6);"
+        "two[0].Applied_At__c = System.now();"
+        "two[1].Status__c = 'Stale';"
+        "update two;"
+        "insert new Prediction__c(Entity_Key__c = 'of-one-long-closed:churn', Task__c = 'churn', Score__c = 3,"
+        " Model_Version__c = 'an-earlier-one', Scored_At__c = System.now());"
+    )
+    status, said = fedcrm(*words)
+    assert status == 0, said
+    assert "2 written (0 new)" in said
+    assert "1 marked stale" in said
+    told = packaged.rows("SELECT Entity_Key__c, Status__c, Applied_At__c, Score__c FROM Prediction__c")
+    assert [row["Entity_Key__c"] for row in told if row["Status__c"] != "Current"] == ["of-one-long-closed:churn"]
+    assert all(row["Applied_At__c"] is None for row in told)
+    assert {float(row["Score__c"]) for row in told if row["Status__c"] == "Stale"} == {3.0}
+
+    status, said = fedcrm(*words)
+    assert status == 0, said
+    assert "0 written (0 new)" in said
+    assert "stale" not in said
 
 
 def encoded(federation, columns):

@@ -240,7 +240,7 @@ def test_a_full_disk_nobody_had_a_word_for_is_one_line_too(monkeypatch, fedcrm, 
     def full(_path: Path) -> NodeSettings:
         raise OSError(28, "No space left on device", "/some/file")
 
-    monkeypatch.setattr(Node, "read_settings", staticmethod(full))
+    monkeypatch.setattr(NodeSettings, "read", staticmethod(full))
     status, _, err = fedcrm("budget", "show", "--node", node)
     assert (status, err) == (1, "fedcrm: /some/file: No space left on device\n")
 

@@ -1,4 +1,6 @@
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from typer.testing import CliRunner
 
 from fedcrm.cli import app
@@ -40,6 +42,23 @@ def test_a_code_pairs_and_a_key_is_a_key(data):
 def test_a_key_for_a_stranger_is_refused(data):
     with pytest.raises(SettingsError, match="not paired"):
         run("service", "key", "00D000000000005EAA", "--data", data)
+
+
+def test_a_signer_is_registered_listed_and_retired(data, tmp_path):
+    key = rsa.generate_private_key(65537, 2048).public_key()
+    pem = tmp_path / "signing.pem"
+    pem.write_bytes(key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    name = run("service", "signer", ORG, "--certificate", pem, "--data", data).stdout.strip()
+    assert run("service", "signer", ORG, "--data", data).stdout == f"{name}\n"
+    run("service", "signer", ORG, "--retire", name, "--data", data)
+    assert run("service", "signer", ORG, "--data", data).stdout == ""
+    with pytest.raises(SettingsError, match="no signer"):
+        run("service", "signer", ORG, "--retire", name, "--data", data)
+    with pytest.raises(SettingsError, match="not paired"):
+        run("service", "signer", "00D000000000005EAA", "--certificate", pem, "--data", data)
+    pem.write_text("no key at all")
+    with pytest.raises(SettingsError, match="neither a public key nor a certificate"):
+        run("service", "signer", ORG, "--certificate", pem, "--data", data)
 
 
 def test_the_database_goes_down_and_up(data):

@@ -27,7 +27,7 @@ def coverage(world, kind):
     refits = resampled_margins(model, world.federation.schema, world.X, world.y, np.random.default_rng(1))
     fields = world.X.shape[1]
     spread = Spread.none(fields) if refits is None else Spread.fit(profile.cells(world.X), refits)
-    doubt = Doubt.of(spread, own.margin, 0 if refits is None else len(world.y))
+    doubt = Doubt.of(model, spread, own.margin, world.y)
     low, high = doubt.interval(calibration, profile.cells(X), found.margin, found.variance)
     truth = sigmoid(world.federation.truth(X))
     return float(np.mean((low <= truth) & (truth <= high))), float(np.mean(high - low))

@@ -1,13 +1,15 @@
 import stat
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fedcrm.errors import FedCRMError, SettingsError, StorageError
+from fedcrm.errors import FedCRMError, SecretsLocked, SettingsError, StorageError
 from fedcrm.federation import Node, NodeSettings, directory_name, organisation_name
 from fedcrm.files import write_atomically
+from fedcrm.secrets import KeyCommand, KeyFile
 
 SETTINGS = NodeSettings("Fiber optic/echeck", 8.0, 1e-5, "record", "2026")
 
@@ -50,6 +52,50 @@ def test_a_node_keeps_its_identity_over_a_restart_and_its_keys_to_its_owner(tmp_
     for key in (tmp_path / "node" / "keys").iterdir():
         assert stat.S_IMODE(key.stat().st_mode) == 0o600
     again.close()
+
+
+def test_no_secret_of_a_node_lies_in_the_open(tmp_path):
+    key, told = b"\x07" * 32, tmp_path / "elsewhere" / "key"
+    told.parent.mkdir()
+    told.write_bytes(key)
+    node = Node.create(tmp_path / "node", SETTINGS, storage_key=KeyCommand(f"cat {told}"))
+    node.answers.put("k", "t", "1", np.arange(4))
+    secret = node.identity.to_secret_bytes()
+    node.close()
+    halves = [secret[n : n + 32] for n in range(len(secret) - 31)]
+    for file in (f for f in (tmp_path / "node").rglob("*") if f.is_file()):
+        content = file.read_bytes()
+        assert key not in content
+        assert not any(half in content for half in halves)
+    assert not (tmp_path / "node" / "keys" / "storage").exists()
+    again = Node.open(tmp_path / "node")
+    assert again.identity.to_secret_bytes() == secret
+    assert again.answers.get("k").tolist() == [0, 1, 2, 3]
+    again.close()
+
+
+def test_another_storage_key_opens_nothing_and_none_is_one_clear_line(tmp_path):
+    Node.create(tmp_path / "node", SETTINGS).close()
+    other = tmp_path / "other"
+    other.write_bytes(b"\x01" * 32)
+    with pytest.raises(SecretsLocked):
+        Node.open(tmp_path / "node", storage_key=KeyFile(other))
+    (tmp_path / "node" / "keys" / "storage").unlink()
+    with pytest.raises(SettingsError, match="storage key cannot be read"):
+        Node.open(tmp_path / "node")
+    with pytest.raises(SettingsError, match="no secret"):
+        Node.create(tmp_path / "third", SETTINGS, storage_key=KeyCommand("false"))
+    assert not (tmp_path / "third").exists()
+
+
+def test_an_identity_does_not_open_in_another_nodes_place(tmp_path):
+    key = tmp_path / "key"
+    key.write_bytes(b"\x02" * 32)
+    for name in ("A", "B"):
+        Node.create(tmp_path / name, replace(SETTINGS, organisation=name), storage_key=KeyFile(key)).close()
+    (tmp_path / "A" / "keys" / "identity").write_bytes((tmp_path / "B" / "keys" / "identity").read_bytes())
+    with pytest.raises(SecretsLocked):
+        Node.open(tmp_path / "A")
 
 
 def test_an_existing_node_is_never_made_anew(tmp_path):

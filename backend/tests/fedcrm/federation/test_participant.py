@@ -15,6 +15,7 @@ from fedcrm.errors import (
 from fedcrm.features import propose_schema
 from fedcrm.federation.coordinator import public_magnitude, standings_of
 from fedcrm.federation.messages import Agreement, Envelope, Invitation, Kind, RoundRequest
+from fedcrm.federation.participant import calibration_records
 from fedcrm.learning import Structure
 from fedcrm.secagg import AttemptId, AttemptTerms, CoordinatorAttempt, Identity, Roster, Step
 
@@ -324,3 +325,13 @@ def test_an_attempt_message_without_an_open_attempt_is_refused(adversary):
     adversary.invite()
     with pytest.raises(UnexpectedMessage):
         adversary.send("Contoso", Kind.ATTEMPT, b"anything")
+
+
+def test_a_column_that_an_organisations_systems_lack_says_nothing_of_how_it_keeps_its_records(federate):
+    """Nodes have tables of their own: a schema's column may be missing altogether, not only blank."""
+    federation = federate(n=3)
+    schema, records = propose_schema(federation.data), federation.records("Contoso")
+    full = calibration_records(records, schema)
+    columns = {name: column for name, column in federation.data.columns.items() if name != "plan"}
+    lacking = replace(records, data=replace(federation.data, columns=columns))
+    assert np.array_equal(calibration_records(lacking, schema).filled, full.filled)

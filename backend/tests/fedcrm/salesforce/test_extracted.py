@@ -52,3 +52,12 @@ def test_a_run_without_outcomes_leaves_what_was_there(tmp_path):
     with pytest.raises(BlockRefused, match="no row with an outcome"):
         write_data_set(tmp_path / "churn", "Nordlicht", RUN, [])
     assert load_data_set(tmp_path / "churn").description.participants == {"Nordlicht": 60}
+
+
+def test_a_data_set_says_what_its_columns_were_declared_to_be(tmp_path):
+    write_data_set(tmp_path / "churn", "Nordlicht", RUN, vectors())
+    vocabulary = load_data_set(tmp_path / "churn", "churn").description.vocabulary
+    assert vocabulary.digest == RUN.digest
+    assert [(c.name, c.kind, c.unit, c.decimals, c.block or None) for c in vocabulary.columns] == [
+        (c.name, c.kind, c.unit, c.decimals, c.block) for c in RUN.columns
+    ]

@@ -43,6 +43,7 @@ ACCOUNT = {
         "Steuer__c": own("string", compliance="PII"),
         "FedCRM_Score__c": own("double"),
         "Pflicht__c": own("double", required=True),
+        "Haken__c": own("boolean", required=True),
         "CreatedDate": {"type": "datetime", "label": "Created"},
     },
 }
@@ -125,6 +126,11 @@ def test_the_extractors_user_is_given_the_organisations_own_fields_and_no_others
         ("Abo__c", "Status__c"),
         ("Account", "Vertragsart__c"),
     )
+
+
+def test_a_checkbox_is_never_empty_and_still_has_to_be_granted():
+    ticked = dataclasses.replace(KIND, name="ticked", source_field="Haken__c", values={})
+    assert readable_fields(SchemaMapping("N", (ticked,)), ORG) == (("Account", "Haken__c"),)
 
 
 def test_a_field_of_the_own_block_is_of_the_kind_of_its_type():

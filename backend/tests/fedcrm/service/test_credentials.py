@@ -1,9 +1,14 @@
 import base64
 import json
+from datetime import UTC, datetime, timedelta
 
 import jwt
 import pytest
 import sqlalchemy as sa
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from fedcrm.errors import ServiceError
 from fedcrm.service import Scope, tables
@@ -85,8 +90,6 @@ def test_algorithms_off_the_list_are_refused_even_when_the_signature_holds(runni
 
 
 def test_a_token_of_somebody_elses_key_is_refused(running):
-    from cryptography.hazmat.primitives.asymmetric import rsa
-
     stranger = rsa.generate_private_key(65537, 2048)
     token = jwt.encode(
         {"iss": ORG, "org_id": ORG, "aud": "fedcrm", "exp": int(running.clock.now) + 60}, stranger, "RS256"
@@ -161,6 +164,74 @@ def test_what_is_no_public_key_is_refused(running, pem):
     assert wrong.value.status == 400
 
 
+def certificate(key, running, *, days=30):
+    """PEM of what Salesforce exports for a self-signed certificate of an org; valid from a day ago for `days`."""
+    now = datetime.fromtimestamp(running.clock.now, UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "FedCRM_Signing")])
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    made = made.serial_number(1).not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=days))
+    return made.sign(key, SHA256()).public_bytes(Encoding.PEM).decode()
+
+
+def signed(key, running, **claims):
+    told = {"iss": ORG, "org_id": ORG, "aud": "fedcrm", "exp": int(running.clock.now) + 60, "sub": "005"} | claims
+    return {"Authorization": f"Bearer {jwt.encode(told, key, 'RS256')}"}
+
+
+def test_a_certificate_that_an_administrator_registered_is_believed_until_it_is_retired(running):
+    key = rsa.generate_private_key(65537, 2048)
+    assert refused(running.predict(headers=signed(key, running)))
+    body = {"public_key": certificate(key, running)}
+    added = running.client.post("/v1/admin/signers", json=body, headers=running.admin)
+    assert added.status_code == 201
+    name = added.json()["signer_id"]
+    assert running.client.post("/v1/admin/signers", json=body, headers=running.admin).json()["signer_id"] == name
+    assert running.predict(headers=signed(key, running)).status_code == 200
+    assert running.predict(headers=running.bearer()).status_code == 200  # the first signer still is
+    listed = running.client.get("/v1/admin/signers", headers=running.admin).json()["signers"]
+    assert name in {one["signer_id"] for one in listed}
+    assert len(listed) == 2
+    assert running.client.delete(f"/v1/admin/signers/{name}", headers=running.admin).status_code == 200
+    assert refused(running.predict(headers=signed(key, running)))
+    assert running.client.delete(f"/v1/admin/signers/{name}", headers=running.admin).status_code == 404
+    entries = running.client.get("/v1/admin/audit", headers=running.admin).json()["entries"]
+    assert [(e["action"], e["target"]) for e in entries[:3]] == [
+        ("retire signer", name),
+        ("new signer", name),
+        ("new signer", name),
+    ]
+
+
+def test_a_signer_speaks_for_the_organisation_that_registered_it_and_for_no_other(running):
+    key = rsa.generate_private_key(65537, 2048)
+    running.service.tenants.add_signer(OTHER, certificate(key, running))
+    assert refused(running.predict(headers=signed(key, running)))  # in the first one's name
+    assert refused(running.predict(headers=signed(key, running, iss=OTHER)))
+    theirs = signed(key, running, iss=OTHER, org_id=OTHER)
+    assert running.predict(headers=theirs).status_code == 403
+    assert running.client.get("/v1/models", headers=theirs).json()["models"] == []
+
+
+@pytest.mark.parametrize("case", ["ended", "not begun", "short", "elliptic", "cut", "private"])
+def test_a_certificate_nobody_should_believe_is_refused_in_one_line(running, case):
+    key = ec.generate_private_key(ec.SECP256R1()) if case == "elliptic" else None
+    key = key or rsa.generate_private_key(65537, 1024 if case == "short" else 2048)
+    pem = certificate(key, running)
+    if case == "ended":
+        running.clock.now += 31 * 86400
+    elif case == "not begun":
+        running.clock.now -= 2 * 86400
+    elif case == "cut":
+        pem = pem[:200]
+    elif case == "private":
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    reply = running.client.post("/v1/admin/signers", json={"public_key": pem}, headers=running.admin)
+    assert reply.status_code == 400
+    assert reply.json()["error"]["code"] == "invalid_request"
+    assert "PRIVATE" not in reply.text
+    assert len(running.service.tenants.signers(ORG)) == 1
+
+
 # --- who may do what ---
 
 
@@ -180,6 +251,9 @@ ADMIN_CALLS = [
     ("GET", "/v1/admin/keys", None),
     ("POST", "/v1/admin/keys", {"scope": "predict"}),
     ("DELETE", "/v1/admin/keys/abc", None),
+    ("GET", "/v1/admin/signers", None),
+    ("POST", "/v1/admin/signers", {"public_key": "-----BEGIN PUBLIC KEY-----"}),
+    ("DELETE", "/v1/admin/signers/abc", None),
     ("GET", "/v1/admin/audit", None),
     ("GET", "/v1/admin/watch", None),
 ]

@@ -27,7 +27,7 @@ def test_every_call_that_the_document_allows_is_answered_as_it_says(start):
     running = start(records_per_minute=10**8, calls_per_minute=10**8, failures_per_minute=10**8)
     document = schemathesis.openapi.from_asgi("/openapi.json", running.client.app)
     operations = [found.ok() for found in document.get_all_operations()]
-    assert len(operations) == 16
+    assert len(operations) == 19
     for operation in operations:
 
         @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
@@ -56,6 +56,6 @@ def test_the_document_names_every_refusal_and_no_status_we_never_send(running):
 def test_the_document_has_an_example_for_every_body(running):
     schemas = running.client.get("/openapi.json").json()["components"]["schemas"]
     bodies = [n for n in schemas if n.endswith("Request")]
-    assert len(bodies) == 5
+    assert len(bodies) == 6
     assert all(schemas[n].get("examples") for n in bodies)
     assert running.predict([record()], org_id=ORG).status_code == 200

@@ -18,12 +18,20 @@ import caption from '@salesforce/label/c.FedCRM_Ui_FactorsCaption';
 /** Source of a share that the organisation's own models add. */
 const OWN = 'own_data';
 
+/** What the federation and what the own data add; a node that does not say has given all of it to one source. */
+function parts(share) {
+    if (typeof share.federationPoints === 'number' && typeof share.ownPoints === 'number') {
+        return [share.federationPoints, share.ownPoints];
+    }
+    return share.source === OWN ? [0, Number(share.points)] : [Number(share.points), 0];
+}
+
 /**
  * Each factor's points on the score as a bar or a table row. Presentational: it fetches nothing.
  * What it shows adds up: average record + factors + all other factors = score.
  */
 export default class FedcrmAttributionChart extends LightningElement {
-    /** Shares with {feature, source, label, value, points, isHidden}; a feature may have one of each source. */
+    /** Shares with {feature, source, label, value, points, federationPoints, ownPoints, isHidden}. */
     @api attributions = [];
     /** Points of everything that is not in attributions. */
     @api otherPoints = 0;
@@ -60,8 +68,10 @@ export default class FedcrmAttributionChart extends LightningElement {
         const byFeature = new Map();
         for (const share of this.attributions ?? []) {
             const whole = byFeature.get(share.feature) ?? { ...share, points: 0, federation: 0, own: 0 };
+            const [federation, own] = parts(share);
             whole.points += Number(share.points);
-            whole[share.source === OWN ? 'own' : 'federation'] += Number(share.points);
+            whole.federation += federation;
+            whole.own += own;
             byFeature.set(share.feature, whole);
         }
         return [...byFeature.values()].sort((a, b) => Math.abs(b.points) - Math.abs(a.points));

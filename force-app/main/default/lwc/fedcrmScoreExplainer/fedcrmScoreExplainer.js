@@ -19,6 +19,7 @@ import retry from '@salesforce/label/c.FedCRM_Ui_Retry';
 import errorTitle from '@salesforce/label/c.FedCRM_Ui_ErrorTitle';
 import errorKept from '@salesforce/label/c.FedCRM_Ui_ErrorKept';
 import staleAge from '@salesforce/label/c.FedCRM_Ui_StaleAge';
+import staleNotRenewed from '@salesforce/label/c.FedCRM_Ui_StaleNotRenewed';
 import staleChanged from '@salesforce/label/c.FedCRM_Ui_StaleChanged';
 import withheld from '@salesforce/label/c.FedCRM_Ui_Withheld';
 import hint from '@salesforce/label/c.FedCRM_Ui_Hint';
@@ -41,6 +42,8 @@ import showTable from '@salesforce/label/c.FedCRM_Ui_ShowTable';
 import showChart from '@salesforce/label/c.FedCRM_Ui_ShowChart';
 import change from '@salesforce/label/c.FedCRM_Ui_WhatWouldChange';
 import changeCaption from '@salesforce/label/c.FedCRM_Ui_ChangeCaption';
+import changeAtMost from '@salesforce/label/c.FedCRM_Ui_ChangeAtMost';
+import changeAtLeast from '@salesforce/label/c.FedCRM_Ui_ChangeAtLeast';
 import changeFromTo from '@salesforce/label/c.FedCRM_Ui_ChangeFromTo';
 import history from '@salesforce/label/c.FedCRM_Ui_History';
 import historyTable from '@salesforce/label/c.FedCRM_Ui_HistoryTable';
@@ -55,6 +58,7 @@ const REASONS = {
     wide_interval: reasonWideInterval
 };
 const CONFIDENCE = { HIGH: confidenceHigh, MEDIUM: confidenceMedium, LOW: confidenceLow };
+const COMPARED = { at_most: changeAtMost, at_least: changeAtLeast };
 /** Every figure of a score has one decimal, so that what is shown adds up. */
 const DECIMALS = 1;
 /** The page builder cannot leave a choice empty; Apex takes an empty task for: whichever is about this object. */
@@ -156,15 +160,21 @@ export default class FedcrmScoreExplainer extends LightningElement {
     }
     get staleText() {
         const { ageDays, changedFields } = this.explanation;
-        return [ageDays ? fill(staleAge, ageDays) : '', changedFields ? fill(staleChanged, changedFields) : '']
-            .filter(Boolean)
-            .join(' ');
+        return (
+            [ageDays ? fill(staleAge, ageDays) : '', changedFields ? fill(staleChanged, changedFields) : '']
+                .filter(Boolean)
+                .join(' ') || staleNotRenewed
+        );
     }
     get withheldText() {
         return fill(withheld, this.explanation.modelVersion);
     }
     get hintText() {
         return hint;
+    }
+    /** A result is seen anyway and only spoken; that something is under way has to be seen as well. */
+    get announcementClass() {
+        return this.busy ? 'waiting' : 'slds-assistive-text';
     }
     get scoreText() {
         return plain(this.explanation.score, DECIMALS);
@@ -224,7 +234,11 @@ export default class FedcrmScoreExplainer extends LightningElement {
         return (this.explanation.counterfactuals ?? []).map((one) => ({
             key: one.label,
             label: one.label,
-            step: fill(changeFromTo, asWritten(one.fromValue ?? ''), asWritten(one.toValue)).trim(),
+            step: fill(
+                changeFromTo,
+                asWritten(one.fromValue ?? ''),
+                fill(COMPARED[one.comparison] ?? '{0}', asWritten(one.toValue))
+            ).trim(),
             result: fill(changeFromTo, this.scoreText, plain(one.newScore, DECIMALS))
         }));
     }

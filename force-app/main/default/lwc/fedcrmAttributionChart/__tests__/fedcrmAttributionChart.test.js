@@ -71,6 +71,21 @@ describe('c-fedcrm-attribution-chart', () => {
         const row = show({ asTable: true }).shadowRoot.querySelector('[data-factor="open_cases"]');
         expect([...row.querySelectorAll('td')].map((td) => td.textContent)).toEqual(['+14.1', '+9.2', '+4.9']);
     });
+    it('takes the two parts of a factor from the node where it names them', () => {
+        const attributions = [
+            {
+                feature: 'a',
+                source: 'federation',
+                label: 'A',
+                value: '1',
+                points: 5,
+                federationPoints: 7.5,
+                ownPoints: -2.5
+            }
+        ];
+        const row = show({ asTable: true, attributions }).shadowRoot.querySelector('[data-factor="a"]');
+        expect([...row.querySelectorAll('td')].map((td) => td.textContent)).toEqual(['+5.0', '+7.5', '\u22122.5']);
+    });
     it('stands without any factor', () => {
         const rows = show({ attributions: [], otherPoints: 0 }).shadowRoot.querySelectorAll('[data-factor]');
         expect(rows).toHaveLength(1);

@@ -52,7 +52,7 @@ describe('c-fedcrm-score-explainer', () => {
         expect(textOf(element, 'confidence')).toBe('Confidence: high');
         expect(textOf(element, 'why')).toBe(explanation.whyText);
         expect(textOf(element, 'recommendation')).toContain('Call an executive contact');
-        expect(find(element, 'changes').textContent).toContain('11 \u2192 4');
+        expect(find(element, 'changes').textContent).toContain('11 \u2192 4 or less');
         expect(find(element, 'changes').textContent).toContain('72.3 \u2192 58.0');
         await expect(element).toBeAccessible();
     });
@@ -105,6 +105,23 @@ describe('c-fedcrm-score-explainer', () => {
         expect(textOf(element, 'stale')).toBe(
             'This score is 12 days old. Values it rests on that have changed since: 3.'
         );
+    });
+    it('says why a score is stale that is neither old nor changed', async () => {
+        const element = await open({ status: 'STALE', ageDays: 0, changedFields: 0 });
+        expect(textOf(element, 'stale')).toContain('the newest model has not scored this record');
+        await expect(element).toBeAccessible();
+    });
+    it('reads a change as the model meant it: so much or more, so much or less, or exactly', async () => {
+        const one = { label: 'Meetings', fromValue: '1', toValue: '3', newScore: 60 };
+        const step = async (comparison) => {
+            document.body.replaceChildren();
+            const element = await open({ counterfactuals: [{ ...one, comparison }] });
+            return find(element, 'changes').querySelector('.step').textContent;
+        };
+        expect(await step('at_least')).toBe('1 \u2192 3 or more');
+        expect(await step('at_most')).toBe('1 \u2192 3 or less');
+        expect(await step('equal')).toBe('1 \u2192 3');
+        expect(await step(undefined)).toBe('1 \u2192 3');
     });
     it('treats a score of low confidence as a hint and says why it is unsure', async () => {
         const element = await open({
