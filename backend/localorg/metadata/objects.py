@@ -191,6 +191,7 @@ def _child(
     full_name = f"{object_name}.{change.full(given)}"
     if kind == "CustomField" and not given.endswith("__c"):
         # A standard field's entry only sets what its Setup page does.
+        _track(change, object_name, given, node)
         change.keep_as(kind, f"{object_name}.{given}", source.path, to_xml(node, 1).encode())
         change.succeed(kind, f"{object_name}.{given}", source.path, "", created=False)
         return
@@ -202,6 +203,14 @@ def _child(
             handler(change, object_name, node)
         component_id, is_new = change.keep_as(kind, full_name, source.path, to_xml(node, 1).encode())
         change.succeed(kind, full_name, source.path, component_id, created=is_new)
+
+
+def _track(change: Change, object_name: str, name: str, node: Node) -> None:
+    """Switch a standard field's history on or off where its entry says so and its object has one."""
+    sobject = change.schema.object(object_name)
+    field = sobject.get(name)
+    if field is not None and sobject.history is not None and node.first("trackHistory") is not None:
+        change.transaction.save_field(object_name, field.altered(tracked=node.flag("trackHistory")))
 
 
 def _field(change: Change, object_name: str, node: Node) -> None:

@@ -48,6 +48,7 @@ from invented_orgs import OBJECTS, InventedOrg  # noqa: E402 - made above
 from raw_rows import RawRows  # noqa: E402 - made above
 
 PACKAGE = Path(__file__).resolve().parents[4] / "force-app" / "main" / "default"
+HISTORY = PACKAGE.parents[2] / "unpackaged" / "history"
 PERMISSION_SETS = ("FedCRM_Admin", "FedCRM_Extractor", "FedCRM_Integration", "FedCRM_Scoring_User")
 QUICK = Retry(attempts=4, base=0.01, cap=0.1)
 
@@ -308,15 +309,10 @@ def invent():
 
 @pytest.fixture(scope="session")
 def tracked(packaged) -> PackagedOrg:
-    """The first org with the field histories on that docs/package.md asks an admin to switch on."""
-    wanted = {"Case": ("Type", "Reason"), "Contact": ("Title",), "Account": ("Type",)}
-    wanted["Lead"] = ("Title", "Rating", "Industry", "NumberOfEmployees", "AnnualRevenue")
-    with packaged.org.transaction(packaged.org.admin_context().as_platform()) as transaction:
-        transaction.savepoint()
-        for name, fields in wanted.items():
-            sobject = transaction.schema.object(name)
-            for field in fields:
-                transaction.save_field(name, sobject.get(field).altered(tracked=True))
+    """The first org with the field histories on that docs/package.md asks an admin to switch on, as he does it."""
+    client = packaged.client()
+    deploy(client, zip_source(HISTORY, skip=()))
+    client.session.close()
     return packaged
 
 
