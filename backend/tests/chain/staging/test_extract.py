@@ -235,7 +235,8 @@ def test_a_run_that_is_not_as_it_was_closed_is_refused_before_a_block_is_read(se
     (row,) = seeded.rows(f"SELECT Acknowledged_At__c FROM Extraction_Run__c WHERE Id = '{new['Id']}'")
     assert row["Acknowledged_At__c"] is None
 
-    seeded.change("Extraction_Run__c", [{"Id": new["Id"], "Status__c": "Withdrawn"}])
+    later = [run["Id"] for run in runs(seeded) if run["Id"] != old["Id"]]  # the refused command began one more
+    seeded.change("Extraction_Run__c", [{"Id": one, "Status__c": "Withdrawn"} for one in later])
     status, said = extract()
     assert status == 0, said
     assert fingerprint(tmp_path / "churn") != before
