@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 import subprocess
@@ -64,8 +65,10 @@ def test_a_flow_sets_up_an_org_whose_apex_tests_pass_and_a_node_extracts_from_it
     said = cci("flow", "run", flow, "--org", org)
     assert f"Completed flow '{flow}' on org {org} successfully" in said
     cci("task", "run", "load_sample_records", "--org", org)  # again: nothing is there twice
-    tested = cci("task", "run", "run_tests", "--org", org)
-    assert "Fail" not in tested
+    # A few: chain/package/test_apex.py runs them all, in an org without a namespace and in one with it.
+    some = ("--test_name_match", "PayloadCipherTest,FeatureBlockWriterTest,OrgKeysTest")
+    tested = cci("task", "run", "run_tests", *some, "--required_org_code_coverage_percent", "1", "--org", org)
+    assert re.search(r"Pass: [1-9]\d+ +Retried: 0 +Fail: 0", tested), tested
     cci("task", "run", "fedcrm_register_org", "--org", org, *node)
     extracted = cci("task", "run", "fedcrm_extract_features", "--purpose", "Scoring", "--tasks", "churn", "--org", org)
     assert "churn: 20 vectors in 1 blocks" in extracted
