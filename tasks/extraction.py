@@ -8,6 +8,8 @@ from typing import Any
 from cumulusci.core.exceptions import CumulusCIException
 from cumulusci.tasks.salesforce import BaseSalesforceApiTask
 
+from tasks.installed import namespace_of
+
 __all__ = ["ExtractFeatures"]
 
 _ENDED = ("Completed", "Failed", "Stopped", "Withdrawn")
@@ -57,7 +59,5 @@ class ExtractFeatures(BaseSalesforceApiTask):  # type: ignore[misc]  # CumulusCI
         self.logger.info(f"{name}: {staged:.0f} vectors in {blocks:.0f} blocks")
 
     def _prefix(self, joint: str) -> str:
-        """The namespace where the org has the package installed or is its own scratch org; nothing unmanaged."""
-        namespace = self.project_config.project__package__namespace
-        installed = namespace in (self.org_config.installed_packages or {})
-        return f"{namespace}{joint}" if installed or self.org_config.namespaced else ""
+        namespace = namespace_of(self.project_config, self.org_config)
+        return f"{namespace}{joint}" if namespace else ""

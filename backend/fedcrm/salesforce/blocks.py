@@ -1,8 +1,9 @@
 """Feature blocks, opened: authenticated first, decrypted then, and read as a table of texts.
 
 A block is one row of `Feature_Block__c`: some 400 vectors, AES-256-CBC under a key derived from the transport key,
-then HMAC-SHA256 over header and ciphertext (encrypt then MAC). docs/package.md has the format byte by byte; the
-package's `PayloadCipher` and `FeatureBlockWriter` are the other side. Nothing of a block is believed before its MAC.
+then HMAC-SHA256 over header and ciphertext (encrypt then MAC). What a block cannot know, how many there are, the run's
+own MAC says. docs/package.md has the format byte by byte; the package's `PayloadCipher` and `FeatureBlockWriter` are
+the other side. Nothing of a block or run is believed before its MAC.
 """
 
 from __future__ import annotations
@@ -26,14 +27,16 @@ __all__ = [
     "KEY_BYTES",
     "FeatureColumn",
     "Run",
+    "RunClose",
     "StagedBlock",
     "TransportKey",
     "Vector",
+    "check_close",
     "open_block",
     "vocabulary_digest",
 ]
 
-FORMAT = 1
+FORMAT = 2
 KEY_BYTES = 32
 _IV_BYTES = 16
 _FIXED = ("pseudonym", "as_of", "label", "label_source")
@@ -82,6 +85,23 @@ class Run:
     purpose: str
     digest: str
     columns: tuple[FeatureColumn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunClose:
+    """What a completed run says of itself in all; nothing in it is believed yet.
+
+    key_id:       the transport key of its blocks.
+    began, since: YYYY-MM-DDThh:mm:ssZ; since is "" where it holds every entity.
+    mac:          "" where the run was never closed.
+    """
+
+    key_id: str
+    began: str
+    since: str
+    blocks: int
+    entities: int
+    mac: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,30 +155,63 @@ def open_block(block: StagedBlock, sequence: int, run: Run, keys: Sequence[Trans
     what the MAC covers, does not hold.
     """
     _refuse_stranger(block, sequence, run)
-    key = next((k for k in keys if k.id == block.key_id), None)
-    if key is None:
-        raise BlockRefused(f"block {block.key} is encrypted under '{block.key_id}', a key that this node does not have")
-    header = "\n".join(
-        (
-            f"fedcrm-block-{block.format}",
-            run.org_id,
-            run.key,
-            block.key,
-            str(block.sequence),
-            str(block.entities),
-            block.task,
-            block.purpose,
-            block.key_id,
-            block.digest,
-        )
+    key = _key(block.key_id, f"block {block.key}", keys)
+    lines = (
+        f"fedcrm-block-{block.format}",
+        run.org_id,
+        run.key,
+        block.key,
+        block.sequence,
+        block.entities,
+        block.task,
+        block.purpose,
+        block.key_id,
+        block.digest,
+        block.payload,
     )
-    mac = hmac.new(key.derive("fedcrm-block-mac-1"), f"{header}\n{block.payload}".encode(), "sha256").hexdigest()
-    if not hmac.compare_digest(mac, block.mac.lower()):
+    if not _is_authentic(lines, block.mac, key):
         raise Tampered(f"block {block.key} was changed after the org wrote it: its MAC does not hold")
     vectors = _read(_decrypt(block, key), run, block)
     if len(vectors) != block.entities:
         raise Tampered(f"block {block.key} says it holds {block.entities} vectors and holds {len(vectors)}")
     return vectors
+
+
+def check_close(close: RunClose, run: Run, keys: Sequence[TransportKey]) -> None:
+    """Hold a run to what it said when it was closed: that it has these blocks, builds upon that run, speaks so.
+
+    Raises BlockRefused for a key that is not among `keys`; Tampered where the MAC does not hold: blocks were added or
+    taken away, the run never completed, or its close is another run's.
+    """
+    key = _key(close.key_id, f"run {run.key}", keys)
+    lines = (
+        f"fedcrm-run-{FORMAT}",
+        run.org_id,
+        run.key,
+        run.task,
+        run.purpose,
+        close.key_id,
+        run.digest,
+        close.began,
+        close.since,
+        close.blocks,
+        close.entities,
+    )
+    if not _is_authentic(lines, close.mac, key):
+        raise Tampered(f"run {run.key} was changed after the org closed it: its MAC does not hold")
+
+
+def _key(key_id: str, what: str, keys: Sequence[TransportKey]) -> TransportKey:
+    key = next((one for one in keys if one.id == key_id), None)
+    if key is None:
+        raise BlockRefused(f"{what} is encrypted under '{key_id}', a key that this node does not have")
+    return key
+
+
+def _is_authentic(lines: Iterable[object], mac: str, key: TransportKey) -> bool:
+    text = "\n".join(map(str, lines))
+    expected = hmac.digest(key.derive("fedcrm-block-mac-1"), text.encode(), "sha256").hex()
+    return hmac.compare_digest(expected, mac.lower())
 
 
 def _refuse_stranger(block: StagedBlock, sequence: int, run: Run) -> None:

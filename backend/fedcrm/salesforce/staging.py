@@ -15,7 +15,16 @@ from typing import Any
 
 from fedcrm.errors import AccessDenied, BlockRefused, ResultsLost, RunRefused, UnexpectedReply
 from fedcrm.salesforce.block_store import BlockStore, KeptRun, Purpose
-from fedcrm.salesforce.blocks import FeatureColumn, Run, StagedBlock, Vector, open_block, vocabulary_digest
+from fedcrm.salesforce.blocks import (
+    FeatureColumn,
+    Run,
+    RunClose,
+    StagedBlock,
+    Vector,
+    check_close,
+    open_block,
+    vocabulary_digest,
+)
 from fedcrm.salesforce.bulk2 import Bulk2Extractor, poll, too_slow
 from fedcrm.salesforce.client import Client
 from fedcrm.salesforce.extractor import Block, Extraction
@@ -34,6 +43,8 @@ _RUN_FIELDS = (
     "Entities_Staged__c",
     "Started_At__c",
     "Watermark__c",
+    "Key_Id__c",
+    "Run_Mac__c",
     "Vocabulary_Digest__c",
     "Vocabulary__c",
     "Job_Id__c",
@@ -76,6 +87,8 @@ class OrgRun:
     entities: int
     began: str
     since: str
+    key_id: str
+    mac: str
     digest: str
     vocabulary: str
     job: str
@@ -182,7 +195,7 @@ class Staging:
             unread = f"{self._of_status(Status.COMPLETED)} AND {self._name('Acknowledged_At__c')} = NULL"
             runs = sorted(self._query(unread), key=lambda run: run.key or "")
             # A run of an older vocabulary is of no use any more: the first of the new one reads every entity.
-            newest = runs[-1].digest if runs else ""
+            newest = self._kept(runs[-1]).run.digest if runs else ""
             read = 0
             for run in runs:
                 if run.digest == newest:
@@ -257,10 +270,12 @@ class Staging:
 
     def _kept(self, run: OrgRun) -> KeptRun:
         columns = _columns(run.vocabulary, self._client.org)
-        if vocabulary_digest(self._task, columns) != run.digest:  # a run without blocks has no MAC that would tell
+        if vocabulary_digest(self._task, columns) != run.digest:
             raise BlockRefused(f"the vocabulary of run {run.key} is not the one that its digest names: extract anew")
         org_id = str(self._pairing.org_id)
         bound = Run(org_id, run.key or "", self._task, self._purpose.value, run.digest, columns)
+        close = RunClose(run.key_id, _to_second(run.began), _to_second(run.since), run.blocks, run.entities, run.mac)
+        check_close(close, bound, self._pairing.keys)
         return self._store.run(bound.key) or KeptRun(bound, run.began, run.since, whole=False)
 
     def _take(self, org_run: OrgRun, run: Run) -> None:
@@ -331,6 +346,8 @@ def _run_of(row: Mapping[str, Any], run_id: str) -> OrgRun:
         entities=_whole(row["Entities_Staged__c"]),
         began=_text(row["Started_At__c"]),
         since=_text(row["Watermark__c"]),
+        key_id=_text(row["Key_Id__c"]),
+        mac=_text(row["Run_Mac__c"]),
         digest=_text(row["Vocabulary_Digest__c"]),
         vocabulary=_text(row["Vocabulary__c"]),
         job=_text(row["Job_Id__c"]),
@@ -346,6 +363,11 @@ def _columns(vocabulary: str, org: str) -> tuple[FeatureColumn, ...]:
         )
     except (ValueError, KeyError, TypeError) as error:
         raise UnexpectedReply(org, "the vocabulary of a run cannot be read") from error
+
+
+def _to_second(moment: str) -> str:
+    """A moment of the REST API, which begins and ends with the second it names, as the package writes it; "" stays."""
+    return f"{moment[:19]}Z" if moment else ""
 
 
 def _text(value: object) -> str:

@@ -1,7 +1,7 @@
 """Test runs as the Tooling API shows them: rows while they run, and one document when they have ended.
 
 Tooling API: runTestsAsynchronous (AsyncApexJob, ApexTestQueueItem, ApexTestRunResult, ApexTestResult, ApexCodeCoverage,
-ApexCodeCoverageAggregate), runTestsSynchronous, and the runTestResult of a deployment.
+ApexCodeCoverageAggregate, ApexOrgWideCoverage), runTestsSynchronous, and the runTestResult of a deployment.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class _Run:
     def begin(self) -> str:
         """The rows that say what will run."""
         with self.engine.org.transaction(self.context.as_platform()) as transaction:
-            self.class_ids = class_ids(transaction, self.namespace)
+            self.class_ids = class_ids(transaction, self.namespace or self.engine.org.namespace)
             now = _now(transaction)
             self.job = _put(transaction, "AsyncApexJob", JobType="TestRequest", Status="Processing",
                             JobItemsProcessed=0, TotalJobItems=len(self.chosen), NumberOfErrors=0)  # fmt: skip
@@ -163,9 +163,13 @@ class _Run:
 
     def _write_coverage(self, transaction: Transaction, report: TestReport) -> None:
         """The aggregate of the last run replaces what was there."""
-        old = [row["Id"] for row in transaction.query("SELECT Id FROM ApexCodeCoverageAggregate")]
-        if old:
-            transaction.delete(old)
+        for every in ("SELECT Id FROM ApexCodeCoverageAggregate", "SELECT Id FROM ApexOrgWideCoverage"):
+            old = [row["Id"] for row in transaction.query(every)]
+            if old:
+                transaction.delete(old)
+        covered = sum(len(each.covered) for each in report.coverage)
+        lines_in_all = covered + sum(len(each.uncovered) for each in report.coverage)
+        _put(transaction, "ApexOrgWideCoverage", PercentCovered=100 * covered // max(1, lines_in_all))
         for each in report.coverage:
             lines = {"coveredLines": sorted(each.covered), "uncoveredLines": sorted(each.uncovered)}
             _put(

@@ -52,6 +52,7 @@ def field_of(change: Change, sobject: SObjectType, node: Node) -> Field:
         "unique": node.flag("unique"),
         "case_sensitive": node.flag("caseSensitive"),
         "tracked": node.flag("trackHistory"),
+        "encrypted": node.value("encryptionScheme", "None") != "None",
     }
     if node.flag("required"):
         attributes["nillable"] = False
@@ -87,6 +88,14 @@ def _text(_: Change, __: SObjectType, node: Node, attributes: Attributes) -> Fie
         return FieldType.STRING
     attributes["length"] = _between(node, "length", 1, 255)
     return FieldType.STRING
+
+
+def _encrypted_text(_: Change, __: SObjectType, node: Node, attributes: Attributes) -> FieldType:
+    attributes["length"] = _between(node, "length", 1, 175)
+    for needed in ("maskChar", "maskType"):
+        node.required(needed)
+    attributes["filterable"] = False
+    return FieldType.ENCRYPTED
 
 
 def _text_area(_: Change, __: SObjectType, ___: Node, attributes: Attributes) -> FieldType:
@@ -274,7 +283,7 @@ _READERS: Mapping[str, Reader] = {
     "TextArea": _text_area,
     "LongTextArea": _long_text,
     "Html": _long_text,
-    "EncryptedText": _text,
+    "EncryptedText": _encrypted_text,
     "Number": _number_of(FieldType.DOUBLE),
     "Currency": _number_of(FieldType.CURRENCY),
     "Percent": _number_of(FieldType.PERCENT),

@@ -49,7 +49,7 @@ class Account:
             (m, rng.choice(list(STAGES)), rng.choice([None, rng.randrange(10**6)])) for m in moments(3, 500)
         ]
 
-    def vector(self, at: datetime, type_is_tracked: bool) -> dict[str, str]:
+    def vector(self, at: datetime, tracked: frozenset[str]) -> dict[str, str]:
         """What the definitions of `churn` say, in plain Python."""
 
         def since(moments: list[datetime], days: int | None = None) -> list[datetime]:
@@ -65,6 +65,7 @@ class Account:
         recent = [c for c in cases if c[0] > at - 365 * DAY]
         urgent = sum(c[1] == "High" for c in recent)
         contacts = [c for c in self.contacts if c[0] <= at]
+        executives = sum(c[1] in ("Chief Executive", "Director, Sales") for c in contacts)
         share = Decimal(urgent) / len(recent) if recent else None
         kinds = {None: "", "Customer - Direct": "customer", "Prospect": "prospect", "Press": "other"}
         return {
@@ -72,7 +73,7 @@ class Account:
             "account.employee_count": "" if self.employees is None else str(self.employees),
             "account.industry": self.industry or "",
             "account.tenure_days": days([self.created] if self.created <= at else [], min),
-            "account.type": kinds[self.kind] if type_is_tracked else "",
+            "account.type": kinds[self.kind] if "Account.Type" in tracked else "",
             "activity.count_90d": str(len(since(self.tasks, 90))),
             "activity.days_since_last": days(since(self.tasks), max),
             "email.opens_90d": "0",
@@ -85,7 +86,7 @@ class Account:
             "opportunity.open_value": f"{sum(amounts)}.00",
             "opportunity.won_count": str(sum(o[1] == "Closed Won" for o in known)),
             "stakeholder.count": str(len(contacts)),
-            "stakeholder.executive_count": str(sum(c[1] in ("Chief Executive", "Director, Sales") for c in contacts)),
+            "stakeholder.executive_count": str(executives) if "Contact.Title" in tracked else "",
             "support.cases_90d": str(sum(c[0] > at - 90 * DAY for c in cases)),
             "support.high_priority_share": ""
             if share is None
@@ -150,11 +151,16 @@ def now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
-def type_is_tracked(workshop) -> bool:
-    fields = workshop.query(
-        "SELECT QualifiedApiName, IsFieldHistoryTracked FROM FieldDefinition WHERE EntityDefinitionId = 'Account'"
+def tracked_fields(workshop) -> frozenset[str]:
+    """Fields of which the org keeps the changes, as Object.Field."""
+    return frozenset(
+        f"{name}.{row['QualifiedApiName']}"
+        for name in ("Account", "Contact")
+        for row in workshop.query(
+            "SELECT QualifiedApiName, IsFieldHistoryTracked FROM FieldDefinition "
+            f"WHERE EntityDefinitionId = '{name}' AND IsFieldHistoryTracked = TRUE"
+        )
     )
-    return any(row["QualifiedApiName"] == "Type" and row["IsFieldHistoryTracked"] for row in fields)
 
 
 def values_of(row: dict[str, str]) -> dict[str, str]:
@@ -172,7 +178,7 @@ def test_every_vector_of_a_run_is_what_plain_python_makes_of_the_raw_rows(worksh
     assert run["Status__c"] == "Completed", run["Message__c"]
     vectors = workshop.vectors(run)
     assert len(vectors) == run["Entities_Staged__c"] == len(accounts)
-    tracked = type_is_tracked(workshop)
+    tracked = tracked_fields(workshop)
     for key, account in accounts.items():
         row = vectors[workshop.pseudonym(key)]
         assert row["label"] == row["label_source"] == ""
@@ -183,7 +189,7 @@ def test_every_vector_of_a_run_is_what_plain_python_makes_of_the_raw_rows(worksh
 def test_no_vector_of_the_past_changes_when_everything_after_it_does(workshop, accounts):
     moment = now() - 120 * DAY
     before = workshop.extract_at("churn", moment, "past-1")
-    tracked = type_is_tracked(workshop)
+    tracked = tracked_fields(workshop)
     for key, account in accounts.items():
         assert values_of(before[workshop.pseudonym(key)]) == account.vector(moment, tracked)
     rng = random.Random(9)
@@ -206,7 +212,7 @@ def test_the_same_holds_for_any_accounts_at_any_moment(workshop, chance, days_ag
     fresh = seed(workshop, [Account(rng, now()) for _ in range(25)])
     moment = now() - days_ago * DAY
     vectors = workshop.extract_at("churn", moment, f"any-{uuid4()}")
-    tracked = type_is_tracked(workshop)
+    tracked = tracked_fields(workshop)
     for key, account in fresh.items():
         assert values_of(vectors[workshop.pseudonym(key)]) == account.vector(moment, tracked)
 

@@ -6,8 +6,10 @@ import base64
 import dataclasses
 import datetime as dt
 import importlib.util
+import io
 import json
 import sys
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,7 +37,7 @@ from localorg.apex.runtime.services import OutgoingRequest, OutgoingResponse
 from localorg.http.server import Server
 from localorg.http.serving import connection_document, served_in_thread
 from localorg.http.sessions import Grant
-from localorg.metadata import zip_source
+from localorg.metadata import publish, zip_source
 from localorg.org import Org
 from localorg.records import LeadConversion
 from localorg.runtimes import Runtimes
@@ -48,6 +50,7 @@ from invented_orgs import OBJECTS, InventedOrg  # noqa: E402 - made above
 from raw_rows import RawRows  # noqa: E402 - made above
 
 PACKAGE = Path(__file__).resolve().parents[4] / "force-app" / "main" / "default"
+HISTORY = PACKAGE.parents[2] / "unpackaged" / "history"
 PERMISSION_SETS = ("FedCRM_Admin", "FedCRM_Extractor", "FedCRM_Integration", "FedCRM_Scoring_User")
 QUICK = Retry(attempts=4, base=0.01, cap=0.1)
 
@@ -295,6 +298,36 @@ def install(packaged: PackagedOrg) -> float:
     return took
 
 
+INSTALL = """<InstalledPackage xmlns="http://soap.sforce.com/2006/04/metadata"><versionNumber>0.1</versionNumber>
+</InstalledPackage>"""
+MANIFEST = """<Package xmlns="http://soap.sforce.com/2006/04/metadata"><types><members>fedcrm</members>
+<name>InstalledPackage</name></types><version>67.0</version></Package>"""
+
+
+@pytest.fixture(scope="module")
+def two_orgs(tmp_path_factory) -> Iterator[dict[str | None, PackagedOrg]]:
+    """By namespace: an org with the package deployed as it is, and one that has it installed."""
+    data, orgs = tmp_path_factory.mktemp("two-orgs"), tmp_path_factory.mktemp("node-of-two") / "orgs"
+    held: list[Runtimes] = []
+    with served_in_thread(data, orgs=2, prepare=lambda server: held.append(Runtimes.install(server))) as (server, url):
+        document = connection_document(server, url)
+        plain, managed = (
+            PackagedOrg(facts, document["ca_file"], server.registry.org(facts["org_id"]), server, held[0], orgs)
+            for facts in document["orgs"]
+        )
+        install(plain)
+        publish(managed.org, "fedcrm", zip_source(PACKAGE, skip={"connectedApps"}))
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr("package.xml", MANIFEST)
+            archive.writestr("installedPackages/fedcrm.installedPackage", INSTALL)
+        client = managed.client()
+        deploy(client, packed.getvalue())
+        client.session.close()
+        managed.assign(*PERMISSION_SETS)
+        yield {None: plain, "fedcrm": managed}
+
+
 @pytest.fixture
 def fedcrm(packaged) -> Command:
     return Command(packaged.orgs)
@@ -308,15 +341,10 @@ def invent():
 
 @pytest.fixture(scope="session")
 def tracked(packaged) -> PackagedOrg:
-    """The first org with the field histories on that docs/package.md asks an admin to switch on."""
-    wanted = {"Case": ("Type", "Reason"), "Contact": ("Title",), "Account": ("Type",)}
-    wanted["Lead"] = ("Title", "Rating", "Industry", "NumberOfEmployees", "AnnualRevenue")
-    with packaged.org.transaction(packaged.org.admin_context().as_platform()) as transaction:
-        transaction.savepoint()
-        for name, fields in wanted.items():
-            sobject = transaction.schema.object(name)
-            for field in fields:
-                transaction.save_field(name, sobject.get(field).altered(tracked=True))
+    """The first org with the field histories on that docs/package.md asks an admin to switch on, as he does it."""
+    client = packaged.client()
+    deploy(client, zip_source(HISTORY, skip=()))
+    client.session.close()
     return packaged
 
 

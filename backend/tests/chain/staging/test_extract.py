@@ -204,6 +204,57 @@ def test_a_missing_block_is_refused(seeded, extract):
     assert "these do not fit: 2" in said
 
 
+CLOSES = {
+    "a block dropped and the total with it": lambda new, old: {"Blocks__c": int(float(new["Blocks__c"])) - 1},
+    "another number of vectors": lambda new, old: {"Entities_Staged__c": 1},
+    "what changed for the whole": lambda new, old: {"Watermark__c": None},
+    "an older run's close": lambda new, old: {name: old[name] for name in ("Run_Mac__c", "Blocks__c")},
+    "no close": lambda new, old: {"Run_Mac__c": None},
+}
+
+
+@pytest.mark.parametrize("defect", CLOSES)
+def test_a_run_that_is_not_as_it_was_closed_is_refused_before_a_block_is_read(seeded, extract, tmp_path, defect):
+    assert extract()[0] == 0
+    before = fingerprint(tmp_path / "churn")
+    seeded.change("Account", [{"Id": one, "AnnualRevenue": 5} for one in seeded.accounts])
+    seeded.apex("ExtractionRuns.start('churn', 'Training');")
+    seeded.finish_jobs()
+    fields = "Id, Run_Key__c, Blocks__c, Entities_Staged__c, Watermark__c, Run_Mac__c"
+    old, new = seeded.rows(f"SELECT {fields} FROM Extraction_Run__c ORDER BY Run_Key__c")
+    if "dropped" in defect:
+        soql = f"SELECT Id FROM Feature_Block__c WHERE Run__c = '{new['Id']}' ORDER BY Sequence__c DESC LIMIT 1"
+        seeded.remove([row["Id"] for row in seeded.rows(soql)])
+    broken = CLOSES[defect](new, old)
+    seeded.change("Extraction_Run__c", [{"Id": new["Id"], **broken}])
+
+    status, said = extract()
+    assert status == 1
+    assert f"run {new['Run_Key__c']} was changed after the org closed it: its MAC does not hold" in said
+    assert fingerprint(tmp_path / "churn") == before
+    (row,) = seeded.rows(f"SELECT Acknowledged_At__c FROM Extraction_Run__c WHERE Id = '{new['Id']}'")
+    assert row["Acknowledged_At__c"] is None
+
+    later = [run["Id"] for run in runs(seeded) if run["Id"] != old["Id"]]  # the refused command began one more
+    seeded.change("Extraction_Run__c", [{"Id": one, "Status__c": "Withdrawn"} for one in later])
+    status, said = extract()
+    assert status == 0, said
+    assert fingerprint(tmp_path / "churn") != before
+
+
+def test_a_failed_run_that_is_called_completed_is_refused(seeded, extract):
+    seeded.apex("ExtractionRuns.start('churn', 'Training');")
+    seeded.apex("FedCrmSwitch.setPaused(true, 'in the middle');")
+    seeded.finish_jobs()
+    seeded.apex("FedCrmSwitch.setPaused(false, null);")
+    (run,) = runs(seeded)
+    assert run["Status__c"] == "Failed"
+    seeded.change("Extraction_Run__c", [{"Id": run["Id"], "Status__c": "Completed"}])
+    status, said = extract()
+    assert status == 1
+    assert "its MAC does not hold" in said
+
+
 def test_a_connection_cut_in_the_middle_costs_only_what_was_not_read(seeded, extract, tmp_path, monkeypatch):
     monkeypatch.setattr("fedcrm.salesforce.staging._BLOCK_ROWS", 1)
     monkeypatch.setattr("fedcrm.salesforce.staging._PAGE_ROWS", 3)

@@ -96,9 +96,9 @@ def test_whatever_happens_after_the_as_of_time_the_vector_stays(tracked, fedcrm,
     for name in ("Task", "Asset", "EmailMessage", "CaseComment", "OpportunityContactRole", "CampaignMember"):
         tracked.remove([row["Id"] for row in tracked.rows(f"SELECT Id FROM {name} WHERE CreatedDate > {later}")])
     tracked.remove([row["Id"] for row in tracked.rows(f"SELECT Id FROM Event WHERE StartDateTime > {later}")])
-    # Not a contact's title: stakeholder.executive_count reads it as it is now, and docs/package.md says so.
     everything = {
         "Account": {"Type": "Technology Partner"},
+        "Contact": {"Title": "President"},
         "Case": {
             "Priority": "Critical",
             "Status": "Escalated",

@@ -14,7 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fedcrm.errors import BlockRefused, Tampered
-from fedcrm.salesforce.blocks import FeatureColumn, Run, StagedBlock, TransportKey, open_block, vocabulary_digest
+from fedcrm.salesforce.blocks import (
+    FeatureColumn,
+    Run,
+    RunClose,
+    StagedBlock,
+    TransportKey,
+    check_close,
+    open_block,
+    vocabulary_digest,
+)
 
 KEY = TransportKey("k1", bytes(range(32)))
 COLUMNS = (
@@ -38,11 +47,11 @@ def block_of(text=TEXT, *, run=RUN, key=KEY, sequence=1, entities=2, **changed):
     sealer = Cipher(algorithms.AES(secret), modes.CBC(iv)).encryptor()
     payload = base64.b64encode(iv + sealer.update(plain + bytes([pad]) * pad) + sealer.finalize()).decode()
     name = f"{run.key}-{sequence:06d}"
-    lines = ["fedcrm-block-1", run.org_id, run.key, name, sequence, entities, run.task, run.purpose, key.id, run.digest]
+    lines = ["fedcrm-block-2", run.org_id, run.key, name, sequence, entities, run.task, run.purpose, key.id, run.digest]
     covered = "\n".join(map(str, lines)) + "\n" + payload
     mac_key = hmac.new(key.secret, b"fedcrm-block-mac-1", hashlib.sha256).digest()
     mac = hmac.new(mac_key, covered.encode(), hashlib.sha256).hexdigest()
-    block = StagedBlock(name, sequence, entities, 1, run.task, run.purpose, key.id, run.digest, payload, mac)
+    block = StagedBlock(name, sequence, entities, 2, run.task, run.purpose, key.id, run.digest, payload, mac)
     return dataclasses.replace(block, **changed)
 
 
@@ -97,7 +106,7 @@ def test_a_block_of_another_org_or_run_is_refused(field):
     ("block", "sequence"),
     [
         (block_of(), 2),
-        (block_of(format=2), 1),
+        (block_of(format=1), 1),
         (block_of(task="lead_conversion"), 1),
         (block_of(purpose="Scoring"), 1),
         (block_of(digest="0" * 64), 1),
@@ -135,6 +144,45 @@ def test_an_authentic_block_that_no_extractor_writes_is_refused(text):
 def test_other_columns_than_the_vocabularys_are_refused():
     with pytest.raises(BlockRefused, match="other columns"):
         open_block(block_of(TEXT.replace("own.colour", "own.smell")), 1, RUN, [KEY])
+
+
+def close_of(run=RUN, key=KEY, blocks=3, entities=1000, since="2026-02-01T00:00:00Z"):
+    """As the org would write it."""
+    began = "2026-03-01T00:00:00Z"
+    lines = ["fedcrm-run-2", run.org_id, run.key, run.task, run.purpose, key.id, run.digest]
+    lines += [began, since, blocks, entities]
+    mac_key = hmac.new(key.secret, b"fedcrm-block-mac-1", hashlib.sha256).digest()
+    mac = hmac.new(mac_key, "\n".join(map(str, lines)).encode(), hashlib.sha256).hexdigest()
+    return RunClose(key.id, began, since, blocks, entities, mac)
+
+
+def test_a_run_is_what_it_said_when_it_was_closed():
+    check_close(close_of(), RUN, [TransportKey("k2", os.urandom(32)), KEY])
+    check_close(close_of(since="", blocks=0, entities=0), RUN, [KEY])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"blocks": 2}, {"blocks": 4}, {"entities": 999}, {"since": ""}, {"began": "2026-03-01T00:00:01Z"}, {"mac": ""}],
+    ids=["fewer blocks", "more blocks", "vectors", "all instead of what changed", "start", "never closed"],
+)
+def test_a_run_that_was_changed_after_it_was_closed_is_refused(change):
+    with pytest.raises(Tampered, match="after the org closed it"):
+        check_close(dataclasses.replace(close_of(), **change), RUN, [KEY])
+
+
+@pytest.mark.parametrize("field", ["org_id", "key", "task", "purpose", "digest"])
+def test_the_close_of_another_run_is_refused(field):
+    other = dataclasses.replace(RUN, **{field: "another"})
+    with pytest.raises(Tampered):
+        check_close(close_of(other), RUN, [KEY])
+
+
+def test_the_mac_of_a_block_closes_no_run_and_a_run_under_an_unknown_key_is_refused():
+    with pytest.raises(Tampered):
+        check_close(dataclasses.replace(close_of(), mac=block_of().mac), RUN, [KEY])
+    with pytest.raises(BlockRefused, match="'k1', a key that this node does not have"):
+        check_close(close_of(), RUN, [TransportKey("k2", KEY.secret)])
 
 
 def test_a_transport_key_does_not_show_itself():

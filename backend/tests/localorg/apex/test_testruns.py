@@ -29,6 +29,9 @@ def test_an_asynchronous_run_leaves_its_results_as_rows(org, deploy, engine):
     assert item == {"Status": "Completed", "ExtendedStatus": "(1/2)"}
     [coverage] = rows(org, "SELECT NumLinesCovered, NumLinesUncovered FROM ApexCodeCoverageAggregate")
     assert coverage == {"NumLinesCovered": 1, "NumLinesUncovered": 0}
+    assert rows(org, "SELECT PercentCovered FROM ApexOrgWideCoverage") == [{"PercentCovered": 100}]
+    [result, _] = rows(org, "SELECT Id, (SELECT LimitContext FROM ApexTestResults) FROM ApexTestResult")
+    assert not result["ApexTestResults"]
 
 
 def test_a_synchronous_run_answers_with_one_document(org, deploy, engine):

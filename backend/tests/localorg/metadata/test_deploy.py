@@ -429,3 +429,23 @@ def test_credentials_deploy_together_and_refuse_alone(org, package, xml):
         {"DeveloperName": "Node", "Endpoint": "https://node.example"}
     ]
     assert len(rows(org, "SELECT Id FROM SetupEntityAccess")) == 1
+
+
+def test_a_standard_fields_history_is_switched_on_and_off(org, package, xml):
+    def deployed(flag):
+        field = f"<fields><fullName>Title</fullName><trackHistory>{flag}</trackHistory></fields>"
+        content = f"<CustomObject {xml.namespace}><enableHistory>true</enableHistory>{field}</CustomObject>"
+        assert deploy(org, package({"objects/Contact.object": content})).success
+
+    contact = None
+    for flag, title in (("true", "Clerk"), ("false", "CEO"), ("true", "Owner")):
+        deployed(flag)
+        with org.transaction(org.admin_context()) as transaction:
+            if contact is None:
+                contact = transaction.insert("Contact", [{"LastName": "Somebody", "Title": "Boy"}])[0].id
+            assert transaction.update("Contact", [{"Id": contact, "Title": title}])[0].success
+    found = rows(org, "SELECT Field, OldValue, NewValue FROM ContactHistory ORDER BY CreatedDate, Id")
+    assert [(row["OldValue"], row["NewValue"]) for row in found if row["Field"] == "Title"] == [
+        ("Boy", "Clerk"),
+        ("CEO", "Owner"),
+    ]
