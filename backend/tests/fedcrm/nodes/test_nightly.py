@@ -83,7 +83,7 @@ class DoubleStaging:
         return self.find(f"{self.task} {self.purpose.value}")
 
     def find(self, run_id):
-        return OrgRun(run_id, "key", Status.COMPLETED, "", 1, 1, "", "", "", "", "")
+        return OrgRun(run_id, "key", Status.COMPLETED, "", 1, 1, "", "", "", "", "", "", "")
 
     def wait(self, run, patience):
         assert run.id == f"{self.task} {self.purpose.value}"
