@@ -55,6 +55,8 @@ FedCRMError
 └── StorageError                the disk or the database refused
     └── SecretsLocked           sealed secrets do not open with this key
 
+DataSetWarning is a warning, the one kind a user is meant to read.
+
 Messages are for whoever is on call; programs read the attributes.
 """
 
@@ -73,6 +75,7 @@ __all__ = [
     "CertificateExpired",
     "ContributorsMissing",
     "DataSetError",
+    "DataSetWarning",
     "DeployFailed",
     "FedCRMError",
     "FederationError",
@@ -134,6 +137,10 @@ class InputError(FedCRMError):
     """What a user gave cannot be used."""
 
     exit_status = 2
+
+
+class DataSetWarning(UserWarning):
+    """A data set can be used, but something in it is probably not what its author meant."""
 
 
 class DataSetError(InputError):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+import warnings
+from typing import TextIO
 
 import typer
 
 from fedcrm.cli.lazily import Place, lazy_group
-from fedcrm.errors import FedCRMError
+from fedcrm.errors import DataSetWarning, FedCRMError
 
 __all__ = ["COMMANDS", "app", "main"]
 
@@ -56,12 +58,32 @@ def fedcrm() -> None:
 def main() -> None:
     """Run the command; any refusal is one line on standard error and a non-zero exit status."""
     try:
-        app()
+        with warnings.catch_warnings():
+            warnings.showwarning = _show
+            app()
     except FedCRMError as error:
         _refuse(str(error), error.exit_status)
     except OSError as error:  # a full or read-only disk where nobody had a better word for it
         where = f"{error.filename}: " if error.filename else ""
         _refuse(f"{where}{error.strerror or error}", 1)
+
+
+_show_other = warnings.showwarning
+
+
+def _show(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """A word about a data set is for whoever gave it: without the place in our code that noticed."""
+    if issubclass(category, DataSetWarning):
+        sys.stderr.write(f"fedcrm: note: {' '.join(str(message).split())}\n")
+    else:
+        _show_other(message, category, filename, lineno, file, line)
 
 
 def _refuse(reason: str, status: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -38,13 +37,8 @@ def evaluate(
         tuple(directories), out, _numbers(epsilon), seeds, task=task, by_time=by_time, encrypted=encrypted, jobs=jobs
     )
     errors, console = Console(stderr=True), Console(width=None if Console().is_terminal else WIDTH)
-    with warnings.catch_warnings(record=True) as noticed, _progress(errors) as bar:
-        warnings.simplefilter("always", UserWarning)
-        try:
-            comparison = _run(options, bar)
-        finally:
-            for text in dict.fromkeys(str(w.message) for w in noticed):
-                errors.print(f"note: {text}", markup=False, highlight=False)
+    with _progress(errors) as bar:
+        comparison = _run(options, bar)
     _show(comparison, console)
     console.print(f"Results are in {out}.", markup=False, highlight=False, soft_wrap=True)
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from fedcrm.errors import DataSetError
+from fedcrm.errors import DataSetError, DataSetWarning
 from fedcrm.features.forms import as_text, day_number, parse_number
 from fedcrm.features.tasks import task_name
 
@@ -34,10 +34,6 @@ __all__ = [
 
 BY_ROW = "row"
 """The value of `order` that means: rows stand in time order."""
-
-
-class DataSetWarning(UserWarning):
-    """A data set can be used, but something in it is probably not what its author meant."""
 
 
 class Metric(StrEnum):

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 import subprocess
 import sys
 
@@ -89,6 +90,18 @@ def test_what_a_user_gets_wrong_is_one_line_and_a_status(directory, wrong, says)
     assert "Traceback" not in done.stderr
     assert says in done.stderr
     assert done.stderr.strip().splitlines()[-1].startswith("fedcrm: ")
+
+
+@pytest.mark.slow
+def test_a_word_about_the_data_is_one_line_without_a_place_in_our_code(directory, tmp_path):
+    odd = tmp_path / "odd"
+    shutil.copytree(directory, odd)
+    description = json.loads((odd / "dataset.json").read_text())
+    (odd / "dataset.json").write_text(json.dumps({**description, "colour": "blue"}))
+    done = evaluate(odd, "--by-time")
+    said = " ".join(done.stderr.split())  # lines break where the terminal does
+    assert f"fedcrm: note: {odd / 'dataset.json'}: unknown key 'colour' is ignored" in said
+    assert "DataSetWarning" not in said
 
 
 @pytest.mark.slow
