@@ -339,13 +339,23 @@ def invent():
     return InventedOrg
 
 
-@pytest.fixture(scope="session")
-def tracked(packaged) -> PackagedOrg:
-    """The first org with the field histories on that docs/package.md asks an admin to switch on, as he does it."""
-    client = packaged.client()
+def _keep_history(org: PackagedOrg) -> PackagedOrg:
+    client = org.client()
     deploy(client, zip_source(HISTORY, skip=()))
     client.session.close()
-    return packaged
+    return org
+
+
+@pytest.fixture(scope="session")
+def keep_history():
+    """Switches an org's field histories on that docs/package.md asks an admin to switch on, as he does it."""
+    return _keep_history
+
+
+@pytest.fixture(scope="session")
+def tracked(packaged) -> PackagedOrg:
+    """The first org with those histories on."""
+    return _keep_history(packaged)
 
 
 @pytest.fixture

@@ -92,7 +92,7 @@ def zipped(files):
 
 
 @pytest.fixture(scope="module")
-def own(packaged_orgs, installed):
+def own(packaged_orgs, installed, keep_history):
     """The second org: with an object and a field of its own, and the package."""
     own = packaged_orgs[1]
     client = own.client()
@@ -109,6 +109,7 @@ def own(packaged_orgs, installed):
     )
     client.session.close()
     installed(own)
+    keep_history(own)
     own.assign("Sales")
     own.register(own.orgs)
     return own

@@ -54,8 +54,9 @@ def fill(packaged):
 
 
 @pytest.fixture(scope="module")
-def trained(packaged, tmp_path_factory):
+def trained(tracked, tmp_path_factory):
     """(data set directory, federation, model): the org's rows shared out to three organisations, trained privately."""
+    packaged = tracked
     packaged.wipe()
     fill(packaged)
     folder = tmp_path_factory.mktemp("there") / "churn"
