@@ -4,7 +4,8 @@ FedCRMError
 ├── InputError                  what a user gave cannot be used (exit status 2)
 │   ├── DataSetError            a data set directory is malformed
 │   ├── MappingError            a mapping file says what cannot be
-│   └── SettingsError           an option, a file of settings or a combination of them
+│   ├── SettingsError           an option, a file of settings or a combination of them
+│   └── TooFewExamples          an organisation has hardly any records to train on; a rule, no failure
 ├── PrivacyError
 │   ├── BudgetExceeded          a charge would pass the organisation's limit; nothing was written
 │   ├── LedgerCorrupted         the hash chain does not hold
@@ -110,6 +111,7 @@ __all__ = [
     "SettingsError",
     "StorageError",
     "Tampered",
+    "TooFewExamples",
     "TooFewParticipants",
     "TooManyCoordinates",
     "TrainingStopped",
@@ -165,6 +167,10 @@ class MappingError(InputError):
 
 class SettingsError(InputError):
     """An option or a settings file cannot be used."""
+
+
+class TooFewExamples(InputError):
+    """An organisation has hardly any records to train on: by rule it stays out, and nothing failed."""
 
 
 # --- privacy -------------------------------------------------------------------------------------

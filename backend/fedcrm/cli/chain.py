@@ -79,7 +79,7 @@ def chain(
         console.print(f"Everything runs on. Stop it: fedcrm chain --out {out} --stop", soft_wrap=True)
     else:
         console.print(f"Orgs and services are stopped. Again, and left running: fedcrm chain --out {out} --keep")
-    if report.out or report.failed or any(one.state is not State.LATER for _, one in _not_in(report)):
+    if report.out or report.failed or any(one.state in (State.OUT, State.PARTLY) for _, one in _not_in(report)):
         raise typer.Exit(1)
 
 
@@ -122,8 +122,8 @@ def _print(console: Console, report: ChainReport) -> None:
     if report.live:
         console.print(_live(report))
     for task, outcome in _not_in(report):
-        where = f"{outcome.state} of {task}'s training, {outcome.when}"
-        console.print(f"[bold]{escape(outcome.organisation)}[/bold] is {where}: {escape(outcome.why)}", soft_wrap=True)
+        where = f"{task}, {outcome.state} {outcome.when}"
+        console.print(f"[bold]{escape(outcome.organisation)}[/bold], {where}: {escape(outcome.why)}", soft_wrap=True)
     for name, (step, why) in report.out.items():
         console.print(f"[bold]Out:[/bold] {escape(name)}, at step {step}: {escape(why)}", soft_wrap=True)
     for task, why in report.failed.items():

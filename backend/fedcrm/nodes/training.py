@@ -332,7 +332,7 @@ class _Run:
         for absence in self.absences:
             if absence.directory not in found:
                 found[absence.directory] = Outcome(
-                    absence.name, absence.directory, State.OUT, absence.when, absence.why
+                    absence.name, absence.directory, absence.state, absence.when, absence.why
                 )
         return tuple(found[directory] for directory in self.options.nodes if directory in found)
 

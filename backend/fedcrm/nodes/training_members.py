@@ -12,13 +12,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fedcrm.errors import FedCRMError, SettingsError, StorageError
+from fedcrm.errors import FedCRMError, SettingsError, StorageError, TooFewExamples
 from fedcrm.evaluation.at_home import Holding
 from fedcrm.evaluation.locking import only_one
 from fedcrm.features import DataSet, Joined, Systems, join, load_data_set, split, systems_of
 from fedcrm.federation import Node, NodeBooks, Participant, Records
 from fedcrm.federation.messages import Envelope, Kind
 from fedcrm.nodes.organisation import OrganisationNode
+from fedcrm.nodes.training_record import State
 from fedcrm.privacy import largest_training, trainings_left
 from fedcrm.salesforce import FeatureColumn, vocabulary_digest
 from fedcrm.secagg import PublicIdentity
@@ -53,6 +54,7 @@ class Absence:
     organisation: str | None
     when: str
     why: str
+    state: State = State.OUT
 
     @property
     def name(self) -> str:
@@ -101,7 +103,8 @@ def assemble(
                 raise SettingsError(f"{members[name].node.directory} is {name}'s node already")
             members[name] = _member(node, task, training, epsilon, seed)
         except FedCRMError as error:
-            out.append(Absence(directory, name, "before the training", str(error)))
+            state = State.SMALL if isinstance(error, TooFewExamples) else State.OUT
+            out.append(Absence(directory, name, "before the training", str(error), state))
         except OSError as error:
             out.append(
                 Absence(directory, name, "before the training", f"{error.filename or directory}: {error.strerror}")
@@ -239,7 +242,7 @@ def _member(node: OrganisationNode, task: str, training: str, epsilon: float, se
     records = holding.records(unit_rows=1, seed=seed)
     if len(records.training) < FEWEST_ROWS:
         # How many there are is the organisation's own knowledge.
-        raise SettingsError(f"too few examples: fewer than {FEWEST_ROWS} to train on")
+        raise TooFewExamples(f"too few examples: fewer than {FEWEST_ROWS} to train on")
     return Member(node, books, holding, records, systems_of(data), _affordable(books, training, epsilon))
 
 

@@ -19,12 +19,13 @@ __all__ = ["Outcome", "State", "write_participants"]
 
 
 class State(StrEnum):
-    """OUT: it has no model of this training. PARTLY: it has, but something on the way failed. LATER: it has, and came
-    when the training had begun."""
+    """OUT: it has no model of this training. SMALL: nor has it, for having too few examples. PARTLY: it has, but
+    something on the way failed. LATER: it has, and came when the training had begun."""
 
     IN = "in"
     PARTLY = "partly"
     LATER = "later"
+    SMALL = "too small"
     OUT = "out"
 
 

@@ -12,6 +12,7 @@ from fedcrm.evaluation.locking import only_one
 from fedcrm.features import schema_of
 from fedcrm.nodes import OrganisationNode
 from fedcrm.nodes.training_members import agree_on_systems, assemble
+from fedcrm.nodes.training_record import State
 from fedcrm.privacy import PureRelease
 from fedcrm.salesforce import FeatureColumn
 
@@ -72,6 +73,7 @@ def test_too_few_examples_are_not_counted_aloud(nodes, assembled, tmp_path):
     small = make_node(tmp_path, 3, rows=60)
     absence = only_reason(assembled, [*nodes, small], out=small)
     assert absence.why == "too few examples: fewer than 50 to train on"
+    assert absence.state is State.SMALL  # a rule, no failure
 
 
 def test_a_corrupt_ledger_keeps_its_node_out_and_no_other(nodes, assembled):
