@@ -34,11 +34,8 @@ from fedcrm.salesforce import (
 from fedcrm.schema import (
     Severity,
     check_mapping,
-    definitions,
-    deployable,
-    own_kinds,
+    package_of,
     read_mapping,
-    readable_fields,
     vocabulary,
 )
 
@@ -64,7 +61,7 @@ class Joining:
 
     def install(self, one: Organisation) -> dict[str, object]:
         """The administrator logs in, and deploys the package and field history."""
-        registry = _registry(self.places.administrators)
+        registry = Orgs.open(self.places.administrators)  # made before: two servers' orgs come in side by side
         facts = self.facts(one)
         key = Secret(facts.key_file.read_text("ascii"))
         grant = JwtBearer(facts.consumer_key, facts.username, key, None)
@@ -134,14 +131,13 @@ class Joining:
         """Check a mapping file against the org and deploy it. Raises MappingError with what is wrong."""
         client = self.client_of_administrator(one)
         mapping = read_mapping(file, vocabulary())
-        wanted = tuple(dict.fromkeys([*(entry.sobject for entry in mapping.features), "Account"]))
-        snapshot = take_snapshot(client, wanted, fill=False)
+        snapshot = take_snapshot(client, mapping.objects, fill=False)
         found = check_mapping(mapping, snapshot, vocabulary())
         wrong = [f"{problem.feature}: {problem.words}" for problem in found if problem.severity is Severity.WRONG]
         if wrong:
             raise MappingError(file, wrong)
-        records = definitions(mapping, vocabulary(), own_kinds(mapping, snapshot))
-        deploy(client, deployable(records, readable_fields(mapping, snapshot)))
+        records, package = package_of(mapping, snapshot, vocabulary())
+        deploy(client, package)
         administrator = Administrator(client, self.repository)
         node_user, _ = administrator.user(NODE_USER, person=False)
         administrator.assign(node_user, "FedCRM_Extractor_Local")

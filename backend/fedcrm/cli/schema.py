@@ -17,11 +17,8 @@ from fedcrm.schema import (
     SchemaMapping,
     Severity,
     check_mapping,
-    definitions,
-    deployable,
-    own_kinds,
+    package_of,
     read_mapping,
-    readable_fields,
     vocabulary,
 )
 
@@ -104,8 +101,7 @@ def apply(
     _tell(mapping, found)
     if any(problem.severity is Severity.WRONG for problem in found):
         raise typer.Exit(1)
-    records = definitions(mapping, vocabulary(), own_kinds(mapping, taken))
-    package = deployable(records, readable_fields(mapping, taken), namespace=namespace)
+    records, package = package_of(mapping, taken, vocabulary(), namespace=namespace)
     if dry_run is not None:
         write_atomically(dry_run, package)
         typer.echo(f"{len(records)} feature definitions in {dry_run}; nothing was deployed.")
@@ -121,9 +117,7 @@ def _snapshot_of(mapping: SchemaMapping, org: str | None, file: Path | None, org
         return _read(file)
     if org is None:
         raise SettingsError("say with --org which org to ask, or give a --snapshot of it")
-    wanted = tuple(dict.fromkeys([*(entry.sobject for entry in mapping.features), "Account"]))
-    client = Orgs.open(orgs).connect(org)
-    return take_snapshot(client, wanted, fill=False)
+    return take_snapshot(Orgs.open(orgs).connect(org), mapping.objects, fill=False)
 
 
 def _tell(mapping: SchemaMapping, found: tuple[Problem, ...]) -> None:

@@ -4,6 +4,7 @@ from fedcrm.schema.check import Problem, Severity, check_mapping, own_kinds, rea
 from fedcrm.schema.definitions import definitions, deployable
 from fedcrm.schema.mapping import Aggregate, Empty, FieldMapping, KeptOut, Known, SchemaMapping
 from fedcrm.schema.mapping_file import mapping_text, read_mapping
+from fedcrm.schema.package import package_of
 from fedcrm.schema.vocabulary import CanonicalFeature, Higher, Kind, Use, Vocabulary, vocabulary
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "deployable",
     "mapping_text",
     "own_kinds",
+    "package_of",
     "read_mapping",
     "readable_fields",
     "vocabulary",

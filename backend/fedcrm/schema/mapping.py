@@ -118,6 +118,11 @@ class SchemaMapping:
     kept_out: tuple[KeptOut, ...] = ()
     reviewed_by: str | None = None
 
+    @property
+    def objects(self) -> tuple[str, ...]:
+        """Objects that a snapshot has to hold for this mapping to be checked, each once."""
+        return tuple(dict.fromkeys([*(entry.sobject for entry in self.features), "Account"]))
+
     def of_task(self, task: str) -> tuple[FieldMapping, ...]:
         """Features of one task whose past values are known, in the file's order."""
         return tuple(f for f in self.features if task in f.tasks and f.known is not None)
