@@ -1,12 +1,11 @@
 """Make an org known to a node and pair them, as `fedcrm_register_org`.
 
-The node's own command does it, in a process of its own and with the node's own Python. Secrets go to it in a file.
+The node's own command does it. Secrets go to it in a file.
 """
 
 from __future__ import annotations
 
 import os
-import subprocess
 import tempfile
 from pathlib import Path
 
@@ -14,13 +13,14 @@ from cumulusci.core.exceptions import CumulusCIException
 from cumulusci.tasks.salesforce import BaseSalesforceApiTask
 
 from tasks.installed import namespace_of
+from tasks.node_command import NodeCommand
 
 __all__ = ["RegisterOrg"]
 
 _LIMIT = 300  # s, one command
 
 
-class RegisterOrg(BaseSalesforceApiTask):  # type: ignore[misc]  # CumulusCI has no types
+class RegisterOrg(NodeCommand, BaseSalesforceApiTask):  # type: ignore[misc]  # CumulusCI has no types
     """`fedcrm org add` and `fedcrm org pair`. Doing it again exchanges the login and leaves the pairing as it is.
 
     Raises CumulusCIException with the line that the node said where it refused.
@@ -49,35 +49,22 @@ class RegisterOrg(BaseSalesforceApiTask):  # type: ignore[misc]  # CumulusCI has
             if not self.options.get("consumer_key"):
                 raise CumulusCIException("A key_file needs the consumer_key of the app that has its certificate.")
             add += ["--key-file", self.options["key_file"], "--consumer-key", self.options["consumer_key"]]
-            self._fedcrm([*add, "--username", self.options.get("username") or self.org_config.username])
+            self._register([*add, "--username", self.options.get("username") or self.org_config.username])
         else:
             self._add_by_session(add)
         namespace = namespace_of(self.project_config, self.org_config)
         pair = ["org", "pair", alias, *(["--namespace", namespace] if namespace else [])]
-        self._fedcrm(pair + (["--rotate"] if str(self.options.get("rotate")).lower() == "true" else []))
+        self._register(pair + (["--rotate"] if str(self.options.get("rotate")).lower() == "true" else []))
 
     def _add_by_session(self, add: list[str]) -> None:
         descriptor, name = tempfile.mkstemp(prefix="fedcrm-")  # readable by its owner only
         try:
             with os.fdopen(descriptor, "w", encoding="ascii") as file:
                 file.write(self.org_config.access_token)
-            self._fedcrm([*add, "--token-file", name])
+            self._register([*add, "--token-file", name])
         finally:
             Path(name).unlink()
 
-    def _fedcrm(self, words: list[str]) -> None:
-        program = self.options.get("command") or "fedcrm"
+    def _register(self, words: list[str]) -> None:
         where = ["--orgs", self.options["orgs"]] if self.options.get("orgs") else []
-        try:
-            done = subprocess.run(
-                [program, *words, *where], capture_output=True, text=True, timeout=_LIMIT, check=False
-            )
-        except FileNotFoundError as missing:
-            raise CumulusCIException(f"There is no program {program}; install the node, or give command.") from missing
-        except subprocess.TimeoutExpired as late:
-            raise CumulusCIException(f"{program} {' '.join(words[:2])} took longer than {_LIMIT} s.") from late
-        if done.returncode:
-            said = (done.stderr.strip() or done.stdout.strip()).splitlines()
-            raise CumulusCIException(said[-1] if said else f"{program} ended with {done.returncode}.")
-        for line in done.stdout.splitlines():
-            self.logger.info(line)
+        self.say(self.fedcrm(*words, *where, limit=_LIMIT))

@@ -1,6 +1,6 @@
 """A federated round with this org's node, and whether its scores are there: `fedcrm_run_round`, `fedcrm_check_scores`.
 
-The node's own command does the work, in a process of its own and with the node's own Python.
+The node's own command does the work.
 """
 
 from __future__ import annotations
@@ -10,36 +10,21 @@ import gzip
 import json
 import random
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 from cumulusci.core.exceptions import CumulusCIException
-from cumulusci.core.tasks import BaseTask
 from cumulusci.tasks.salesforce import BaseSalesforceApiTask
+
+from tasks.installed import namespace_of
+from tasks.node_command import NodeCommand
 
 __all__ = ["CheckScores", "RunRound"]
 
 _PEERS = ("Made-up peer 1", "Made-up peer 2")
 
 
-class _NodeCommand(BaseTask):  # type: ignore[misc]  # CumulusCI has no types
-    """A task that calls `fedcrm`."""
-
-    def fedcrm(self, *words: object) -> str:
-        """What the command said on standard output. Raises CumulusCIException with its own last line."""
-        program = self.options.get("command") or "fedcrm"
-        try:
-            done = subprocess.run([program, *map(str, words)], capture_output=True, text=True, check=False)
-        except FileNotFoundError as missing:
-            raise CumulusCIException(f"There is no program {program}; install the node, or give command.") from missing
-        if done.returncode:
-            said = (done.stderr.strip() or done.stdout.strip()).splitlines()
-            raise CumulusCIException(said[-1] if said else f"{program} ended with {done.returncode}.")
-        return done.stdout
-
-
-class RunRound(_NodeCommand):
+class RunRound(NodeCommand):
     """The node's nightly work, a training with two peers, and the nightly work once more: it brings the new scores.
 
     Raises CumulusCIException with the line that the node said where it refused.
@@ -59,7 +44,7 @@ class RunRound(_NodeCommand):
 
     def _run_task(self) -> None:
         node, task = Path(self.options["node"]).absolute(), self.options.get("task") or "churn"
-        self._say(self.fedcrm("node", "run", "--node", node, "--task", task))
+        self.say(self.fedcrm("node", "run", "--node", node, "--task", task))
         if self.options.get("peers"):
             peers = [Path(one.strip()).absolute() for one in self.options["peers"].split(",")]
         else:
@@ -67,8 +52,8 @@ class RunRound(_NodeCommand):
         out = Path(self.options.get("out") or node.with_name(f"{node.name}-round")).absolute()
         given = [word for each in (node, *peers) for word in ("--nodes", each)]
         given += ["--task", task, "--out", out, "--epsilon", self.options.get("epsilon") or 8, "--fast"]
-        self._say(self.fedcrm("federation", "run", *given, *(["--resume"] if out.exists() else [])))
-        self._say(self.fedcrm("node", "run", "--node", node, "--task", task))
+        self.say(self.fedcrm("federation", "run", *given, *(["--resume"] if out.exists() else [])))
+        self.say(self.fedcrm("node", "run", "--node", node, "--task", task))
 
     def _made_up(self, node: Path, number: int, task: str) -> Path:
         """A peer whose rows have the node's columns and nobody's values. Made once."""
@@ -77,7 +62,7 @@ class RunRound(_NodeCommand):
         if not (peer / "node.toml").exists():
             budget = max(unit["epsilon_budget"] for unit in own["units"])
             words = ["--organisation", name, "--org", own["org"], "--orgs", own["orgs"], "--period", own["period"]]
-            self._say(self.fedcrm("node", "init", "--node", peer, *words, "--task", task, "--epsilon-budget", budget))
+            self.say(self.fedcrm("node", "init", "--node", peer, *words, "--task", task, "--epsilon-budget", budget))
         if not (peer / "data" / task).exists():
             building = peer / "data" / f".{task}.building"
             shutil.rmtree(building, ignore_errors=True)
@@ -86,12 +71,8 @@ class RunRound(_NodeCommand):
             building.replace(peer / "data" / task)
         return peer
 
-    def _say(self, text: str) -> None:
-        for line in text.splitlines():
-            self.logger.info(line)
 
-
-class CheckScores(_NodeCommand, BaseSalesforceApiTask):  # type: ignore[misc]  # CumulusCI has no types
+class CheckScores(NodeCommand, BaseSalesforceApiTask):  # type: ignore[misc]  # CumulusCI has no types
     """Whether the org has scores of the model that serves, and they are fresh.
 
     Raises CumulusCIException, naming the first task of which that is not so, with the remedy.
@@ -123,18 +104,13 @@ class CheckScores(_NodeCommand, BaseSalesforceApiTask):  # type: ignore[misc]  #
             age = "were never brought" if hours is None else f"are {hours:.0f} hours old"
             raise CumulusCIException(f"{name}: scores {age}; run `fedcrm node run`.")
         version = task["serving"]["version"]
-        p = self._prefix()
+        namespace = namespace_of(self.project_config, self.org_config)
+        p = f"{namespace}__" if namespace else ""
         soql = f"SELECT COUNT() FROM {p}Prediction__c WHERE {p}Task__c = '{name}' AND {p}Model_Version__c = '{version}'"
         found = self.sf.query(soql)["totalSize"]
         if not found:
             raise CumulusCIException(f"{name}: the org has no score of {version}, which serves; run `fedcrm node run`.")
         self.logger.info(f"{name}: {found} scores of {version}, {task['score_hours']:.1f} hours old")
-
-    def _prefix(self) -> str:
-        """The namespace where the org has the package installed or is its own scratch org; nothing unmanaged."""
-        namespace = self.project_config.project__package__namespace
-        installed = namespace in (self.org_config.installed_packages or {})
-        return f"{namespace}__" if installed or self.org_config.namespaced else ""
 
 
 def _write_made_up(own: Path, target: Path, organisation: str, rng: random.Random) -> None:
