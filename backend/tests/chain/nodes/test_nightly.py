@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
-import random
 import shlex
 import signal
 import subprocess
@@ -35,32 +34,6 @@ ACCOUNTS = 150
 ROOT = Path(__file__).resolve().parents[4]
 
 
-def fill(packaged):
-    """Accounts of which the small ones fall silent."""
-    rng, now = random.Random(4), dt.datetime.now(dt.UTC)
-
-    def ago(days):
-        return (now - dt.timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%S.000+0000")
-
-    sizes = [rng.randint(1, 1000) for _ in range(ACCOUNTS)]
-    rows = [
-        {
-            "Name": f"A{n}",
-            "NumberOfEmployees": size,
-            "Industry": rng.choice(("Energy", "Banking")),
-            "CreatedDate": ago(900),
-        }
-        for n, size in enumerate(sizes)
-    ]
-    tasks = []
-    for account, size in zip(packaged.put("Account", rows), sizes, strict=True):
-        days = range(5 if rng.random() < (0.85 if size > 400 else 0.2) else 290, 460, 60)
-        tasks += [
-            {"WhatId": account, "Subject": "Call", "Status": "Completed", "CreatedDate": ago(day)} for day in days
-        ]
-    packaged.put("Task", tasks)
-
-
 def fedcrm(*words):
     """The `fedcrm` command: exit status, and what was said; a refusal as its one line."""
     done = CliRunner().invoke(app, [*map(str, words)])
@@ -88,7 +61,7 @@ class NodeCommand:
 def node(packaged, tmp_path_factory):
     """A node of the first org, paired; no night was run yet."""
     packaged.wipe()
-    fill(packaged)
+    packaged.put_customers(ACCOUNTS)
     made = NodeCommand(packaged, tmp_path_factory.mktemp("nodes") / "north")
     place = ("--orgs", packaged.orgs)
     words = ("--organisation", "North", "--org", packaged.alias, "--task", "churn", "--task", "case_escalation")
@@ -251,26 +224,10 @@ def test_scores_that_did_not_move_are_not_written_again(node):
 
 
 def test_a_mapping_that_names_a_deleted_field_stops_its_own_job_only(node):
-    definition = {
-        "DeveloperName": "churn_own_gone",
-        "MasterLabel": "Gone",
-        "Task__c": "churn",
-        "Feature__c": "own.gone",
-        "Active__c": True,
-        "Kind__c": "Number",
-        "Source_Object__c": "Account",
-        "Source_Key__c": "Id",
-        "Aggregate__c": "Value",
-        "Field__c": "Gone__c",
-        "As_Of_Rule__c": "Fixed",
-    }
     before = node.night()
-    (made,) = node.packaged.put("Feature_Definition__mdt", [definition])
     yesterday(node)
-    try:
+    with node.packaged.field_deleted():
         status, said = node("run")
-    finally:
-        node.packaged.remove([made])
     assert status == 1
     assert "there is no field Account.Gone__c, or it was deleted" in said
     assert "do what it says, then extract again" in said

@@ -8,6 +8,7 @@ import datetime as dt
 import importlib.util
 import io
 import json
+import random
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -127,6 +128,54 @@ class PackagedOrg:
             saved = transaction.insert(name, rows)
             assert all(one.success for one in saved), [one.errors for one in saved if not one.success][:3]
         return [one.id for one in saved]
+
+    def put_customers(self, count: int) -> None:
+        """Accounts of which the small ones fall silent."""
+        rng, now = random.Random(4), dt.datetime.now(dt.UTC)
+
+        def ago(days: int) -> str:
+            return (now - dt.timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%S.000+0000")
+
+        sizes = [rng.randint(1, 1000) for _ in range(count)]
+        rows = [
+            {
+                "Name": f"A{n}",
+                "NumberOfEmployees": size,
+                "Industry": rng.choice(("Energy", "Banking")),
+                "CreatedDate": ago(900),
+            }
+            for n, size in enumerate(sizes)
+        ]
+        tasks = []
+        for account, size in zip(self.put("Account", rows), sizes, strict=True):
+            stays = rng.random() < (0.85 if size > 400 else 0.2)
+            tasks += [
+                {"WhatId": account, "Subject": "Call", "Status": "Completed", "CreatedDate": ago(day)}
+                for day in range(5 if stays else 290, 460, 60)
+            ]
+        self.put("Task", tasks)
+
+    @contextmanager
+    def field_deleted(self) -> Iterator[None]:
+        """A feature of churn reads a field, Account.Gone__c, that the org no longer has."""
+        definition = {
+            "DeveloperName": "churn_own_gone",
+            "MasterLabel": "Gone",
+            "Task__c": "churn",
+            "Feature__c": "own.gone",
+            "Active__c": True,
+            "Kind__c": "Number",
+            "Source_Object__c": "Account",
+            "Source_Key__c": "Id",
+            "Aggregate__c": "Value",
+            "Field__c": "Gone__c",
+            "As_Of_Rule__c": "Fixed",
+        }
+        made = self.put("Feature_Definition__mdt", [definition])
+        try:
+            yield
+        finally:
+            self.remove(made)
 
     def change(self, name: str, rows: list[dict[str, Any]]) -> None:
         with self.org.transaction(self.org.admin_context().as_platform()) as transaction:

@@ -297,24 +297,8 @@ def test_a_paused_org_says_so_and_nothing_was_read(seeded, extract, tmp_path):
 
 
 def test_a_mapping_that_names_a_deleted_field_stops_the_run_before_it_reads(seeded, extract):
-    definition = {
-        "DeveloperName": "churn_own_gone",
-        "MasterLabel": "Gone",
-        "Task__c": "churn",
-        "Feature__c": "own.gone",
-        "Active__c": True,
-        "Kind__c": "Number",
-        "Source_Object__c": "Account",
-        "Source_Key__c": "Id",
-        "Aggregate__c": "Value",
-        "Field__c": "Gone__c",
-        "As_Of_Rule__c": "Fixed",
-    }
-    (made,) = seeded.put("Feature_Definition__mdt", [definition])
-    try:
+    with seeded.field_deleted():
         status, said = extract()
-    finally:
-        seeded.remove([made])
     assert status == 1
     assert "churn_own_gone: there is no field Account.Gone__c, or it was deleted" in said
     assert [run["Status__c"] for run in runs(seeded)] == ["Stopped"]

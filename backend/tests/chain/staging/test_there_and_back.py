@@ -6,7 +6,6 @@ import csv
 import datetime as dt
 import gzip
 import json
-import random
 
 import numpy as np
 import pytest
@@ -26,39 +25,12 @@ ACCOUNTS = 900
 NAMES = ["North", "South", "West"]
 
 
-def fill(packaged):
-    """Accounts of which the small ones fall silent."""
-    rng, now = random.Random(4), dt.datetime.now(dt.UTC)
-
-    def ago(days):
-        return (now - dt.timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%S.000+0000")
-
-    sizes = [rng.randint(1, 1000) for _ in range(ACCOUNTS)]
-    rows = [
-        {
-            "Name": f"A{n}",
-            "NumberOfEmployees": size,
-            "Industry": rng.choice(("Energy", "Banking")),
-            "CreatedDate": ago(900),
-        }
-        for n, size in enumerate(sizes)
-    ]
-    tasks = []
-    for account, size in zip(packaged.put("Account", rows), sizes, strict=True):
-        stays = rng.random() < (0.85 if size > 400 else 0.2)
-        days = range(5 if stays else 290, 460, 60)
-        tasks += [
-            {"WhatId": account, "Subject": "Call", "Status": "Completed", "CreatedDate": ago(day)} for day in days
-        ]
-    packaged.put("Task", tasks)
-
-
 @pytest.fixture(scope="module")
 def trained(tracked, tmp_path_factory):
     """(data set directory, federation, model): the org's rows shared out to three organisations, trained privately."""
     packaged = tracked
     packaged.wipe()
-    fill(packaged)
+    packaged.put_customers(ACCOUNTS)
     folder = tmp_path_factory.mktemp("there") / "churn"
     place = ["--orgs", str(packaged.orgs)]
     assert CliRunner().invoke(app, ["org", "pair", packaged.alias, *place]).exit_code == 0
