@@ -27,7 +27,7 @@ from fedcrm.evaluation.progress import Progress, measured
 from fedcrm.evaluation.results import DemoResults
 from fedcrm.evaluation.telco import telco_demo
 from fedcrm.evaluation.workers import workers
-from fedcrm.features import DataSet, load_data_set, propose_schema, split, task_name
+from fedcrm.features import DataSet, Split, load_data_set, propose_schema, split, task_name
 from fedcrm.federation import (
     Coordinator,
     CoordinatorDirectory,
@@ -43,11 +43,12 @@ from fedcrm.federation import (
     Trained,
     TrainingTerms,
     WeightSettings,
+    check_request,
     directory_name,
     train,
 )
 from fedcrm.files import write_atomically
-from fedcrm.secagg import Roster, default_quorum
+from fedcrm.secagg import Roster
 
 __all__ = ["DemoOptions", "Progress", "run_demo"]
 
@@ -100,15 +101,15 @@ def run_demo(options: DemoOptions, *, resume: bool = False, progress: Progress |
     data = telco_demo() if options.data is None else load_data_set(options.data, options.task)
     if options.data is None and options.task is not None and task_name(options.task) != data.description.task:
         raise SettingsError(f"the built-in table is a {data.description.task} task; give --data for {options.task}")
-    _check(options, data)
+    parts = split(data, options.seed)
+    _check(options, data, parts)
     _begin(options, resume=resume)
     with only_one(options.out / ".lock", options.out):
-        return _run(options, data, show)
+        return _run(options, data, parts, show)
 
 
-def _run(options: DemoOptions, data: DataSet, show: Progress) -> DemoResults:
+def _run(options: DemoOptions, data: DataSet, parts: Split, show: Progress) -> DemoResults:
     seconds: dict[str, float] = {}
-    parts = split(data, options.seed)
     about = data.description
     training = f"{about.task} {about.name} seed {options.seed}"
     unit_rows = None if options.unit is None else options.max_per_unit
@@ -143,16 +144,8 @@ def _run(options: DemoOptions, data: DataSet, show: Progress) -> DemoResults:
 # --- before ------------------------------------------------------------------------------------------
 
 
-def _check(options: DemoOptions, data: DataSet) -> None:
-    n = len(data.participants)
-    if not (math.isfinite(options.epsilon) and options.epsilon > 0):
-        raise SettingsError(f"epsilon is a positive number, not {options.epsilon}; smaller is stronger privacy")
-    if n < 3:
-        raise SettingsError(f"{n} organisations cannot hide each other's updates; a federation has at least 3")
-    if options.k_min and not default_quorum(n) <= options.k_min <= n:
-        raise SettingsError(
-            f"k_min {options.k_min} is outside {default_quorum(n)}..{n}: the quorum and the number of organisations"
-        )
+def _check(options: DemoOptions, data: DataSet, parts: Split) -> None:
+    check_request(len(data.participants), options.epsilon, options.k_min)
     if strangers := sorted(set(options.epsilon_per_org) - set(data.participants)):
         raise SettingsError(f"no such organisation: {', '.join(strangers)}")
     for name, epsilon in options.epsilon_per_org.items():
@@ -166,7 +159,6 @@ def _check(options: DemoOptions, data: DataSet) -> None:
         )
     if options.max_per_unit < 1 or (options.max_per_unit > 1 and options.unit is None):
         raise SettingsError("--max-per-unit is at least 1 and goes with --unit")
-    parts = split(data, options.seed)
     if not any(parts.evaluable(name) for name in data.participants):
         raise SettingsError(
             "no organisation has five positives and five negatives in its test part: nothing to compare"

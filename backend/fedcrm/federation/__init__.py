@@ -12,11 +12,12 @@ from fedcrm.federation.messages import Agreement, Invitation, Report, RoundReque
 from fedcrm.federation.node import Node, NodeSettings, directory_name, organisation_name
 from fedcrm.federation.participant import Participant, Records
 from fedcrm.federation.rounds import PlainRounds, RoundResult, SecureRounds
-from fedcrm.federation.training import Trained, train
+from fedcrm.federation.training import FEWEST_ORGANISATIONS, Trained, check_request, train
 from fedcrm.federation.transport.local import LocalChannel
 from fedcrm.federation.weighting import Quality, Standing, WeightSettings
 
 __all__ = [
+    "FEWEST_ORGANISATIONS",
     "Adoption",
     "Agreement",
     "Books",
@@ -51,6 +52,7 @@ __all__ = [
     "adopt",
     "adoption_of",
     "calibration_of",
+    "check_request",
     "directory_name",
     "home_schema",
     "judge",

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -26,7 +25,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from fedcrm.errors import SettingsError, StorageError
 from fedcrm.federation.journal import NodeJournal
-from fedcrm.files import write_atomically
+from fedcrm.files import directory_made_whole, write_atomically
 from fedcrm.node_settings import NodeSettings
 from fedcrm.privacy import AttemptCap, Ledger, NoisyAnswers
 from fedcrm.secagg import Identity
@@ -80,10 +79,8 @@ class Node:
         """
         if directory.exists():
             raise SettingsError(f"{directory} exists already")
-        building = directory.with_name(f".{directory.name}.building")
-        try:
-            shutil.rmtree(building, ignore_errors=True)
-            (building / "keys").mkdir(parents=True, mode=0o700)
+        with directory_made_whole(directory) as building:
+            (building / "keys").mkdir(mode=0o700)
             (building / "models").mkdir()
             identity = Identity.generate(settings.organisation, random_bytes)
             if storage_key is None:
@@ -105,11 +102,6 @@ class Node:
                 period=settings.period,
                 pure_share=settings.pure_share,
             ).close()
-            building.replace(directory)
-        except OSError as error:
-            raise StorageError(f"{directory}: {error.strerror}") from error
-        finally:
-            shutil.rmtree(building, ignore_errors=True)
         return cls.open(directory)
 
     @classmethod

@@ -5,20 +5,23 @@ The order is the protocol's; what happens in each step is the coordinator's and 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from fedcrm.boosting import FederatedModel
-from fedcrm.errors import MalformedMessage
+from fedcrm.errors import MalformedMessage, SettingsError
 from fedcrm.federation.channel import Channel
 from fedcrm.federation.checkpoint import Store
 from fedcrm.federation.coordinator import Coordinator, RoundFacts
 from fedcrm.federation.messages import Agreement, Kind, Report
 from fedcrm.federation.post import Post
 from fedcrm.federation.rounds import SecureRounds
-from fedcrm.secagg import Identity, Roster
+from fedcrm.secagg import Identity, Roster, default_quorum
 
-__all__ = ["Trained", "train"]
+__all__ = ["FEWEST_ORGANISATIONS", "Trained", "check_request", "train"]
+
+FEWEST_ORGANISATIONS = 3
 
 Progress = Callable[[RoundFacts, tuple[int, int]], None]
 
@@ -31,6 +34,25 @@ class Trained:
     agreement: Agreement
     reports: Mapping[str, Report]
     facts: tuple[RoundFacts, ...]
+
+
+def check_request(organisations: int, epsilon: float, k_min: int) -> None:
+    """Hold what somebody asks of a training to what can be; k_min 0: the default.
+
+    Raises SettingsError.
+    """
+    if not (math.isfinite(epsilon) and epsilon > 0):
+        raise SettingsError(f"epsilon is a positive number, not {epsilon}; smaller is stronger privacy")
+    if organisations < FEWEST_ORGANISATIONS:
+        raise SettingsError(
+            f"{organisations} organisations cannot hide each other's updates; a federation has at least "
+            f"{FEWEST_ORGANISATIONS}"
+        )
+    quorum = default_quorum(organisations)
+    if k_min and not quorum <= k_min <= organisations:
+        raise SettingsError(
+            f"k_min {k_min} is outside {quorum}..{organisations}: the quorum and the number of organisations"
+        )
 
 
 def train(

@@ -12,13 +12,12 @@ NODE/nightly.json             how the nightly work stands
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from fedcrm.errors import FedCRMError, LedgerCorrupted, SettingsError, StorageError
+from fedcrm.errors import FedCRMError, LedgerCorrupted, SettingsError
 from fedcrm.federation import Node, NodeSettings
-from fedcrm.files import write_atomically
+from fedcrm.files import directory_made_whole, write_atomically
 from fedcrm.nodes.configuration import UNIT_OF_TASK, NodeConfiguration
 from fedcrm.nodes.outgoing import OutgoingLog, PaidBy
 from fedcrm.privacy import Charge
@@ -47,10 +46,7 @@ class OrganisationNode:
         """
         if directory.exists() and not (directory.is_dir() and not any(directory.iterdir())):
             raise SettingsError(f"{directory} exists already")
-        building = directory.with_name(f".{directory.name}.building")
-        try:
-            shutil.rmtree(building, ignore_errors=True)
-            building.mkdir(parents=True, mode=0o700)
+        with directory_made_whole(directory, mode=0o700) as building:
             write_atomically(building / "node.toml", configuration.to_toml().encode())
             for unit in configuration.units:
                 (building / "units").mkdir(exist_ok=True)
@@ -66,11 +62,6 @@ class OrganisationNode:
                 (building / "models" / task).mkdir(parents=True)
             (building / "data").mkdir()
             Service.make_storage_key(read_settings(data=building / configuration.service.data))
-            building.replace(directory)
-        except OSError as error:
-            raise StorageError(f"{directory}: {error.strerror}") from error
-        finally:
-            shutil.rmtree(building, ignore_errors=True)
         return cls.open(directory)
 
     @classmethod

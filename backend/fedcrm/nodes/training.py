@@ -38,6 +38,7 @@ from fedcrm.evaluation.results import DemoResults
 from fedcrm.evaluation.workers import finished, workers
 from fedcrm.features import DataSetWarning, schema_of, task_name
 from fedcrm.federation import (
+    FEWEST_ORGANISATIONS,
     Channel,
     Coordinator,
     CoordinatorDirectory,
@@ -58,7 +59,7 @@ from fedcrm.nodes.training_members import (
     agree_on_systems,
     assemble,
 )
-from fedcrm.nodes.training_options import FEWEST_ORGANISATIONS, FederationOptions, Opening, begin
+from fedcrm.nodes.training_options import FederationOptions, Opening, begin
 from fedcrm.nodes.training_publish import publication_of, publish_adopted
 from fedcrm.nodes.training_record import Outcome, State, write_participants
 from fedcrm.secagg import Roster

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,14 +10,12 @@ from pathlib import Path
 
 from fedcrm.errors import SettingsError, StorageError
 from fedcrm.features import Schema
-from fedcrm.federation import Gate, Quality
+from fedcrm.federation import Gate, Quality, check_request
 from fedcrm.files import write_atomically
 from fedcrm.nodes.configuration import UNIT_OF_TASK
-from fedcrm.secagg import Roster, default_quorum
+from fedcrm.secagg import Roster
 
-__all__ = ["FEWEST_ORGANISATIONS", "FederationOptions", "Opening", "begin"]
-
-FEWEST_ORGANISATIONS = 3
+__all__ = ["FederationOptions", "Opening", "begin"]
 
 
 @dataclass(frozen=True)
@@ -112,13 +109,6 @@ def _check(options: FederationOptions) -> None:
     n = len(options.nodes)
     if options.task not in UNIT_OF_TASK:
         raise SettingsError(f"{options.task!r} is no task; known: {', '.join(UNIT_OF_TASK)}")
-    if not (math.isfinite(options.epsilon) and options.epsilon > 0):
-        raise SettingsError(f"epsilon is a positive number, not {options.epsilon}; smaller is stronger privacy")
     if len({directory.resolve() for directory in options.nodes}) < n:
         raise SettingsError("a node is named twice")
-    if n < FEWEST_ORGANISATIONS:
-        raise SettingsError(f"{n} organisations cannot hide each other's updates; a federation has at least 3")
-    if options.k_min and not default_quorum(n) <= options.k_min <= n:
-        raise SettingsError(
-            f"k_min {options.k_min} is outside {default_quorum(n)}..{n}: the quorum and the number of organisations"
-        )
+    check_request(n, options.epsilon, options.k_min)
